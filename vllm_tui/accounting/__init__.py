@@ -1,0 +1,1 @@
+"""Token counts, their sources, and the figures of a turn."""

@@ -1,0 +1,1 @@
+"""The scripted server behind --demo."""

@@ -1,0 +1,60 @@
+"""A turn: one question and all that came of it, as it is kept and shown again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from vllm_tui.domain.messages import Message
+from vllm_tui.domain.usage import Usage
+from vllm_tui.domain.values import JsonValue, Value
+
+TurnStatus = Literal["running", "completed", "truncated", "cancelled", "failed", "interrupted"]
+"""`interrupted`: the program or the connection ended first; `truncated`: cut at the output limit."""
+
+
+class Timing(Value):
+    """Seconds since the turn's request left; None for what did not happen."""
+
+    first_event: float | None = None
+    first_token: float | None = None
+    first_answer: float | None = None
+    elapsed: float | None = None
+
+
+class Round(Value):
+    """One request of a turn: what the model answered and what the tools it called returned."""
+
+    answer: Message
+    tool_results: tuple[Message, ...] = ()
+    usage: Usage | None = None
+    timing: Timing = Timing()
+    response_id: str | None = None
+
+
+class Turn(Value):
+    """One question with its rounds; `created` is seconds since the epoch, `error` a message with its next step.
+
+    `notes` are lines the program added while it ran, such as a trimmed history.
+    """
+
+    id: str
+    conversation_id: str
+    question: Message
+    rounds: tuple[Round, ...] = ()
+    status: TurnStatus = "running"
+    model: str = ""
+    effort: str | None = None
+    created: float = 0.0
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Return the turn as messages in order: question, answer, tool results, answer, ..."""
+        found: list[Message] = [self.question]
+        for entry in self.rounds:
+            found += [entry.answer, *entry.tool_results]
+        return tuple(found)

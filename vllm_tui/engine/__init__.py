@@ -1,0 +1,1 @@
+"""The turn loop. Imports the domain only; the world comes in through the ports."""

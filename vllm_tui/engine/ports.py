@@ -1,0 +1,66 @@
+"""What the turn loop needs from the world, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from vllm_tui.domain.blocks import ToolCallBlock
+from vllm_tui.domain.events import StreamEvent
+from vllm_tui.domain.messages import Message, ToolSpec
+from vllm_tui.domain.request import ChatRequest
+from vllm_tui.domain.response import ModelInfo
+from vllm_tui.domain.turns import Turn
+
+
+class Provider(Protocol):
+    """A model server. `stream` raises VLLMError; closing the iterator ends the request."""
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the events of one answer."""
+        ...
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return the models the server serves."""
+        ...
+
+
+class Transcript(Protocol):
+    """Where turns are kept. `start_turn` returns once the question is on disk, else raises StorageError."""
+
+    async def start_turn(self, turn: Turn) -> None:
+        """Keep a turn whose request has not left yet."""
+        ...
+
+    def note_progress(self, turn: Turn) -> None:
+        """Take the turn as it stands, at once and without waiting; it is on disk within a second."""
+        ...
+
+    async def finish_turn(self, turn: Turn) -> None:
+        """Keep the turn as it ended."""
+        ...
+
+
+class Toolbox(Protocol):
+    """The tools of a conversation."""
+
+    @property
+    def specs(self) -> Sequence[ToolSpec]:
+        """The tools that are offered to the model now."""
+        ...
+
+    async def run(self, call: ToolCallBlock) -> Message:
+        """Answer a call with a tool message; refusals and failures are answers too."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests can hold it still."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...

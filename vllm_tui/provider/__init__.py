@@ -1,0 +1,1 @@
+"""The vLLM client and the pure maps around it."""

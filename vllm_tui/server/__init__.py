@@ -1,0 +1,1 @@
+"""Facts about a vLLM server beside its answers: health, version, models."""

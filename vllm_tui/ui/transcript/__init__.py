@@ -1,0 +1,1 @@
+"""The transcript: a document drawn line by line."""

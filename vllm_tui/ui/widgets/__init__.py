@@ -1,0 +1,1 @@
+"""Widgets: each is given what it shows and says what was done to it."""

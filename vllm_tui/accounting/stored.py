@@ -1,0 +1,115 @@
+"""Figures of turns that are over, from what was kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from vllm_tui.accounting.figures import (
+    UNKNOWN,
+    ConversationFigures,
+    Figure,
+    TurnFigures,
+    conversation_of,
+    total_of,
+)
+from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
+
+if TYPE_CHECKING:
+    from vllm_tui.domain.messages import Message
+    from vllm_tui.domain.turns import Round, Turn
+
+_MEASURED = "Measured here."
+_BY_LENGTH = "From the number of characters."
+
+
+def conversation_figures(turns: Iterable[Turn]) -> ConversationFigures:
+    """Return the sums over stored turns."""
+    return conversation_of(turn_figures(turn) for turn in turns)
+
+
+def turn_figures(turn: Turn, window: int | None = None) -> TurnFigures:
+    """Return the figures of a stored turn, for a model with a context window of `window` tokens."""
+    requests = [_request_figures(entry) for entry in turn.rounds]
+    output = total_of(request.output for request in requests)
+    return TurnFigures(
+        input=total_of(request.input for request in requests),
+        cached=total_of(request.cached for request in requests),
+        cache_write=total_of(request.cache_write for request in requests),
+        output=output,
+        reasoning=total_of(request.reasoning for request in requests),
+        answer=total_of(request.answer for request in requests),
+        tool_calls=total_of(request.tool_calls for request in requests),
+        tool_results=_tool_results(turn, requests),
+        total=total_of(request.total for request in requests),
+        context_used=requests[-1].context if requests else UNKNOWN,
+        context_window=UNKNOWN if window is None else Figure(window, "server", "The model's own window."),
+        ttft=_seconds(turn.rounds[0].timing.first_token if turn.rounds else None),
+        first_answer=_first_answer(turn),
+        elapsed=total_of(_seconds(entry.timing.elapsed) for entry in turn.rounds),
+        mean_tokens_per_second=_mean_speed(turn, output),
+        phase="finished" if turn.status != "running" else "idle",
+        requests=len(requests),
+    )
+
+
+def _request_figures(entry: Round) -> RequestFigures:
+    counts = {"thinking": 0, "text": 0, "tool_call": 0}
+    content = entry.answer.content
+    if isinstance(content, str):
+        counts["text"] = len(content)
+    else:
+        for block in content:
+            match block.type:
+                case "text":
+                    counts["text"] += len(block.text)
+                case "thinking":
+                    counts["thinking"] += len(block.thinking)
+                case "tool_call":
+                    counts["tool_call"] += len(block.name) + len(block.raw_arguments or str(block.input))
+                case _:
+                    pass
+    tokens = {kind: Calibration().tokens_of(count) for kind, count in counts.items()}
+    return split_request(
+        entry.usage, Seen(tokens["thinking"], tokens["text"], tokens["tool_call"], note=_BY_LENGTH), UNKNOWN
+    )
+
+
+def _tool_results(turn: Turn, requests: list[RequestFigures]) -> Figure:
+    reported = [request.tool_results for request in requests if request.tool_results.value]
+    local = [
+        Figure(Calibration().tokens_of(_length(message)), "estimate", _BY_LENGTH)
+        for entry in turn.rounds
+        for message in entry.tool_results
+    ]
+    return total_of((*reported, *local))
+
+
+def _length(message: Message) -> int:
+    if isinstance(message.content, str):
+        return len(message.content)
+    return sum(len(str(getattr(block, "output", getattr(block, "text", "")))) for block in message.content)
+
+
+def _seconds(value: float | None) -> Figure:
+    return UNKNOWN if value is None else Figure(value, "computed", _MEASURED)
+
+
+def _first_answer(turn: Turn) -> Figure:
+    before = 0.0
+    for entry in turn.rounds:
+        if entry.timing.first_answer is not None:
+            return _seconds(before + entry.timing.first_answer)
+        before += entry.timing.elapsed or 0.0
+    return UNKNOWN
+
+
+def _mean_speed(turn: Turn, output: Figure) -> Figure:
+    busy = sum(
+        (entry.timing.elapsed or 0.0) - entry.timing.first_token
+        for entry in turn.rounds
+        if entry.timing.first_token is not None
+    )
+    if busy <= 0 or not output.value:
+        return UNKNOWN
+    return Figure(output.value / busy, output.source, "Output tokens by the seconds from first token to end.")

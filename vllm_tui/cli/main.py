@@ -1,0 +1,157 @@
+"""The command `vllm-tui`: reads the command line, loads settings, starts the screen or a sub-command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from vllm_tui import __version__
+from vllm_tui.cli.flags import add_option_flags, option_flags
+from vllm_tui.domain.errors import ConfigurationError
+from vllm_tui.domain.hygiene import clean
+from vllm_tui.settings.layers import Settings, Sources
+from vllm_tui.settings.paths import CONFIG_VARIABLE, config_path
+
+USAGE_ERROR = 2
+"""Exit code for a wrong command line, wrong settings or a terminal that is not one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A sub-command; its module has `add_arguments(parser)` and `run`.
+
+    `run` takes the parsed arguments and the settings, or their sources where settings may be broken.
+    """
+
+    name: str
+    module: str
+    help: str
+    takes_sources: bool = False
+
+
+COMMANDS = (
+    Command("ask", "vllm_tui.cli.ask", "ask one question and print the answer"),
+    Command("config", "vllm_tui.cli.config", "show, check or import settings", takes_sources=True),
+)
+"""The sub-commands; a module is loaded only when its command is given."""
+
+_EPILOG = f"""\
+Flags win over environment variables, those over config.toml, that over defaults.
+In brackets: the default and the environment variable. null means not set.
+{CONFIG_VARIABLE} names another config.toml. `vllm-tui config path` prints its place.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code: 0 fine, 2 wrong settings or usage, others by sub-command."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = build_parser(words).parse_args(words)
+    command = next((item for item in COMMANDS if item.name == getattr(arguments, "command", None)), None)
+    try:
+        sources = sources_of(arguments, os.environ)
+        if command is None:
+            return _run_screen(arguments, load(sources))
+        run: Callable[..., int] = import_module(command.module).run
+        return run(arguments, sources if command.takes_sources else load(sources))
+    except ConfigurationError as error:
+        print(f"vllm-tui: {clean(str(error))}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser for a command line; only the sub-command named in `words` is loaded."""
+    named = next((item.name for item in COMMANDS if item.name in words), None)
+    parser = argparse.ArgumentParser(
+        prog="vllm-tui",
+        usage="vllm-tui [options] [command]",
+        description="Chat with a vLLM server in the terminal.",
+        epilog=_EPILOG,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    _add_program_flags(parser)
+    parser.add_argument("--version", action="version", version=f"vllm-tui {__version__}", help="print the version")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="", prog="vllm-tui")
+    for item in COMMANDS:
+        sub = commands.add_parser(
+            item.name,
+            help=item.help,
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+            add_help=False,
+            description=item.help[0].upper() + item.help[1:] + ".",
+        )
+        if item.name == named:
+            import_module(item.module).add_arguments(sub)
+            _add_program_flags(sub)
+            add_option_flags(sub, hidden=True)
+    add_option_flags(parser)
+    return parser
+
+
+def sources_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sources:
+    """Return what settings are to be made of, from the command line and the environment."""
+    named: str | None = getattr(arguments, "config", None)
+    path = config_path(environ) if named is None else Path(named).expanduser().absolute()
+    profile: str | None = getattr(arguments, "profile", None)
+    return Sources(option_flags(arguments), dict(environ), path, profile)
+
+
+def load(sources: Sources) -> Settings:
+    """Return the settings made of `sources`; raises ConfigurationError."""
+    from vllm_tui.settings.layers import load_settings
+
+    return load_settings(sources.flags, sources.environ, sources.path, sources.profile)
+
+
+def _add_program_flags(parser: argparse.ArgumentParser) -> None:
+    nothing = argparse.SUPPRESS
+    group = parser.add_argument_group("program")
+    group.add_argument("-h", "--help", action="help", help="show this help")
+    group.add_argument("--demo", action="store_true", default=nothing, help="talk to the built-in demo server")
+    group.add_argument(
+        "-c",
+        "--continue",
+        dest="resume_last",
+        action="store_true",
+        default=nothing,
+        help="go on with the last conversation",
+    )
+    group.add_argument("--profile", metavar="NAME", default=nothing, help="use this server of config.toml")
+    group.add_argument("--config", metavar="FILE", default=nothing, help="read this file instead of config.toml")
+
+
+def _run_screen(arguments: argparse.Namespace, settings: Settings) -> int:
+    require_terminal(os.environ)
+    run_app: Callable[..., int] = import_module("vllm_tui.wiring").run_app
+    return run_app(
+        settings, demo=getattr(arguments, "demo", False), resume_last=getattr(arguments, "resume_last", False)
+    )
+
+
+def require_terminal(environ: Mapping[str, str]) -> None:
+    """Raise ConfigurationError when the screen can't be drawn here."""
+    reason = None
+    if not sys.stdout.isatty():
+        reason = "standard output is not a terminal"
+    elif not sys.stdin.isatty():
+        reason = "standard input is not a terminal"
+    elif environ.get("TERM", "") in ("dumb", "unknown"):
+        reason = f"the terminal (TERM={environ['TERM']}) can't place text"
+    if reason is not None:
+        raise ConfigurationError(
+            f"The screen can't be drawn: {reason}.", hint='Without a screen use: vllm-tui ask "your question"'
+        )
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help with a narrow column of flags."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)

@@ -24,23 +24,29 @@ class Timing(Value):
 
 
 class Round(Value):
-    """One request of a turn: what the model answered and what the tools it called returned."""
+    """One request of a turn: what the model answered and what the tools it called returned.
+
+    `continues` means that the answer goes on where the answer of the round before was cut.
+    """
 
     answer: Message
     tool_results: tuple[Message, ...] = ()
     usage: Usage | None = None
     timing: Timing = Timing()
     response_id: str | None = None
+    continues: bool = False
 
 
 class Turn(Value):
     """One question with its rounds; `created` is seconds since the epoch, `error` a message with its next step.
 
-    `notes` are lines the program added while it ran, such as a trimmed history.
+    `notes` are lines the program added while it ran, such as a trimmed history. `parent_id` is the turn before
+    this one, None for the first; turns with the same parent are alternatives (answered again, edited question).
     """
 
     id: str
     conversation_id: str
+    parent_id: str | None = None
     question: Message
     rounds: tuple[Round, ...] = ()
     status: TurnStatus = "running"
@@ -58,3 +64,13 @@ class Turn(Value):
         for entry in self.rounds:
             found += [entry.answer, *entry.tool_results]
         return tuple(found)
+
+
+class ConversationSummary(Value):
+    """A kept conversation in a list: its title is the first question; times are seconds since the epoch."""
+
+    id: str
+    title: str
+    turns: int
+    created: float
+    updated: float

@@ -1,1 +1,1 @@
-"""The scripted server behind --demo."""
+"""A scripted vLLM 0.32 that needs no GPU: a transport for the program, a socket for other clients."""

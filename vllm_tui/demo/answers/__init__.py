@@ -1,0 +1,18 @@
+"""What the demo knows: subjects with their thoughts and answers."""
+
+from __future__ import annotations
+
+from vllm_tui.demo.answers import engine, everyday, models, serving
+from vllm_tui.demo.answers.topic import Topic
+
+TOPICS: tuple[Topic, ...] = (*engine.TOPICS, *serving.TOPICS, *models.TOPICS, *everyday.TOPICS)
+"""All subjects; on a tie the earlier one wins."""
+
+
+def find_topic(question: str) -> Topic | None:
+    """Return the subject that fits a question best, or None."""
+    best = max(TOPICS, key=lambda topic: topic.match(question))
+    return best if best.match(question) else None
+
+
+__all__ = ["TOPICS", "Topic", "find_topic"]

@@ -1,0 +1,287 @@
+"""Renders a request for gpt-oss token by token, as vLLM does, and counts it by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from vllm_tui.accounting.encoder import HarmonyEncoder, decode
+from vllm_tui.accounting.figures import Part
+from vllm_tui.accounting.harmony_messages import (
+    BUILT_IN,
+    RAW,
+    DeveloperText,
+    Exchange,
+    HarmonyMessage,
+    Namespace,
+    PartName,
+    ServerFacts,
+    SystemText,
+    drop_reasoning,
+    items_as_answered,
+    request_messages,
+)
+from vllm_tui.domain.values import JsonObject, JsonValue
+
+_TOOLS_HEADING = "# Tools\n"
+_CONSTRAIN = "<|constrain|>"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSlice:
+    """Tokens in a row that belong to one part of the prompt."""
+
+    part: PartName
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HarmonyPrompt:
+    """The whole prompt in slices; `assumptions` are sentences on what the server did not say."""
+
+    slices: tuple[PromptSlice, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """Return the number of tokens."""
+        return sum(len(entry.tokens) for entry in self.slices)
+
+    @property
+    def tokens(self) -> list[int]:
+        """Return all token ids in order."""
+        return [token for entry in self.slices for token in entry.tokens]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return tokens by part, in the order the parts first appear."""
+        counts: dict[str, int] = {}
+        for entry in self.slices:
+            counts[entry.part] = counts.get(entry.part, 0) + len(entry.tokens)
+        return tuple(Part(name, tokens) for name, tokens in counts.items())
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCount:
+    """Tokens of an answer: all, and the share vLLM reports as reasoning (content of analysis and of calls)."""
+
+    total: int
+    reasoning: int
+    parts: tuple[Part, ...]
+
+
+class HarmonyRenderer:
+    """Turns requests and answers into tokens."""
+
+    def __init__(self, encoder: HarmonyEncoder) -> None:
+        self._encoder = encoder
+        self._special = {
+            name: encoder.special(f"<|{name}|>")
+            for name in ("start", "end", "message", "channel", "constrain", "call", "return")
+        }
+        self._texts: dict[SystemText | str, str] = {}
+
+    def render_request(
+        self,
+        body: Mapping[str, JsonValue],
+        facts: ServerFacts | None = None,
+        earlier: Mapping[str, Exchange] | None = None,
+    ) -> HarmonyPrompt:
+        """Return the prompt of a Responses request body. Raises NotRenderable.
+
+        Without `facts` the server is taken as a plain one with today's date.
+        """
+        known = facts or ServerFacts(date.today().isoformat())  # noqa: DTZ011 - vLLM uses its local date
+        messages = request_messages(body, known, earlier)
+        return HarmonyPrompt(tuple(self._slices(messages)), assumptions_of(body, known, is_given=facts is not None))
+
+    def render_messages(self, messages: Sequence[HarmonyMessage]) -> HarmonyPrompt:
+        """Return the prompt made of ready messages."""
+        return HarmonyPrompt(tuple(self._slices(messages)), ())
+
+    def count_output(self, items: Sequence[JsonObject], *, is_complete: bool = True) -> OutputCount:
+        """Return the tokens a model spent on these output items, markers included.
+
+        `is_complete` is False when the answer was cut at its limit: then the closing marker is missing.
+        """
+        return self.count_answer(items_as_answered(items), is_complete=is_complete)
+
+    def count_answer(self, messages: Sequence[HarmonyMessage], *, is_complete: bool = True) -> OutputCount:
+        """Return the tokens of an answer given as messages."""
+        counts: dict[str, int] = {}
+        reasoning = 0
+        for number, message in enumerate(messages):
+            is_last = number == len(messages) - 1
+            is_later = number > 0 and not _is_built_in_call(messages[number - 1])
+            header, body, end = self._answer_tokens(message, is_later, is_complete or not is_last, is_last)
+            part = "answer" if message.part == "history" else message.part
+            counts[part] = counts.get(part, 0) + header + body + end
+            if message.channel == "analysis" or message.recipient is not None:
+                reasoning += body
+        return OutputCount(sum(counts.values()), reasoning, tuple(Part(*entry) for entry in counts.items()))
+
+    def count_rounds(
+        self, prompt: Sequence[HarmonyMessage], answered: Sequence[HarmonyMessage]
+    ) -> tuple[tuple[int, int], ...]:
+        """Return input and output tokens of every round of a response in which the server ran tools itself."""
+        rounds: list[tuple[int, int]] = []
+        begin = 0
+        for index in range(len(answered) + 1):
+            is_end = index == len(answered)
+            if not is_end and answered[index].role != "tool":
+                continue
+            if index > begin:
+                before = drop_reasoning([*prompt, *answered[:begin]])
+                output = self.count_answer(answered[begin:index])
+                rounds.append((self.render_messages(before).count, output.total))
+            begin = index + 1
+        return tuple(rounds)
+
+    def _answer_tokens(
+        self, message: HarmonyMessage, is_later: bool, is_closed: bool, is_last: bool
+    ) -> tuple[int, int, int]:
+        """Return the tokens of header, content and closing markers as the model writes them."""
+        if message.role == RAW:
+            text = "".join(_texts(message))
+            return 0, len(self._encoder.encoding.encode(text, allowed_special="all")), 0
+        header = 2 * is_later  # <|start|>assistant; the first one belongs to the prompt
+        body = sum(len(self._encoder.encode(text)) for text in _texts(message))
+        # Reasoning closes with <|end|>, at which generation goes on until a stop token.
+        end = is_closed + (is_closed and is_last and message.channel == "analysis" and message.recipient is None)
+        return header + len(self._answer_header(message)), body, end
+
+    def _answer_header(self, message: HarmonyMessage) -> list[int]:
+        """Return the header as the model writes it: the recipient follows the channel, JSON is constrained."""
+        text = message.channel or ""
+        if message.recipient is not None:
+            text += f" to={message.recipient}"
+        kind = (message.content_type or "").removeprefix(_CONSTRAIN)
+        if kind and kind != "json":
+            text += f" {kind}"
+        tokens = [self._special["channel"], *self._encoder.encode(text)]
+        tokens += self._constrained("json") if kind == "json" else []
+        return [*tokens, self._special["message"]]
+
+    def _slices(self, messages: Sequence[HarmonyMessage]) -> Iterable[PromptSlice]:
+        has_functions = any(isinstance(m.content, DeveloperText) and m.content.functions for m in messages)
+        for message in messages:
+            yield from self._message_slices(message, has_functions)
+        yield PromptSlice("opening", (self._special["start"], *self._encoder.encode("assistant")))
+
+    def _message_slices(self, message: HarmonyMessage, has_functions: bool) -> Iterable[PromptSlice]:
+        header = (self._special["start"], *self._header(message), self._special["message"])
+        is_call = message.recipient is not None and message.role == "assistant"
+        end = self._special["call" if is_call else "end"]
+        match message.content:
+            case SystemText():
+                body = self._encoder.encode(self._system_text(message.content, has_functions))
+                yield from self._split_tools(message.part, (*header, *body, end))
+            case DeveloperText():
+                body = self._encoder.encode(self._developer_text(message.content))
+                first: PartName = message.part if message.content.instructions else "tools"
+                split = bool(message.content.functions and message.content.instructions)
+                tokens = (*header, *body, end)
+                yield from self._split_tools(first, tokens) if split else (PromptSlice(first, tokens),)
+            case texts:
+                body = [token for text in texts for token in self._encoder.encode(text)]
+                yield PromptSlice(message.part, (*header, *body, end))
+
+    def _header(self, message: HarmonyMessage) -> list[int]:
+        """Return the header between <|start|> and <|message|>.
+
+        vLLM 0.32 renders with oss-harmony 0.0.11 and then rewrites the header of a typed call on the commentary
+        channel to the form gpt-oss was trained on.
+        """
+        author = message.role if message.role != "tool" else str(message.name)
+        recipient = "" if message.recipient is None else f" to={message.recipient}"
+        kind = (message.content_type or "").removeprefix(_CONSTRAIN)
+        channel, encode = message.channel, self._encoder.encode
+        if channel is None:
+            return [*encode(author + recipient), *self._constrained(kind)]
+        if channel != "commentary":
+            return [*encode(author + recipient), self._special["channel"], *encode(channel), *self._constrained(kind)]
+        if author == "assistant" and recipient and kind:
+            return [*encode(author + recipient), self._special["channel"], *encode(f"{channel} {kind}")]
+        return [*encode(author), self._special["channel"], *encode(channel + recipient), *self._constrained(kind)]
+
+    def _constrained(self, kind: str) -> list[int]:
+        if not kind:
+            return []
+        return [*self._encoder.encode(" "), self._special["constrain"], *self._encoder.encode(kind)]
+
+    def _split_tools(self, first: PartName, tokens: tuple[int, ...]) -> Iterable[PromptSlice]:
+        """Cut a message at its tools; what follows a system message's tools counts as tools too."""
+        text = b"".join(self._encoder.token_bytes(token) for token in tokens)
+        place = text.rfind(f"\n\n{_TOOLS_HEADING}".encode())
+        if place < 0:
+            yield PromptSlice(first, tokens)
+            return
+        size, cut = 0, 0
+        while size < place:
+            size += len(self._encoder.token_bytes(tokens[cut]))
+            cut += 1
+        yield PromptSlice(first, tokens[:cut])
+        yield PromptSlice("tools", tokens[cut:])
+
+    def _system_text(self, content: SystemText, has_functions: bool) -> str:
+        from openai_harmony import Message, ReasoningEffort, RenderOptions, Role, SystemContent
+
+        system = SystemContent.new().with_model_identity(content.identity).with_conversation_start_date(content.date)
+        system = system.with_reasoning_effort(ReasoningEffort(content.effort.capitalize()))
+        for namespace in content.namespaces:
+            system = system.with_tools(_library_namespace(namespace))
+        message = Message.from_role_and_content(Role.SYSTEM, system)
+        options = RenderOptions(conversation_has_function_tools=has_functions)
+        return self._content_of(self._encoder.encoding.render(message, options))
+
+    def _developer_text(self, content: DeveloperText) -> str:
+        from openai_harmony import DeveloperContent, Message, Role
+
+        developer = DeveloperContent.new()
+        if content.instructions is not None:
+            developer = developer.with_instructions(content.instructions)
+        if content.functions:
+            developer = developer.with_tools(_library_namespace(Namespace("functions", None, content.functions)))
+        return self._content_of(self._encoder.encoding.render(Message.from_role_and_content(Role.DEVELOPER, developer)))
+
+    def _content_of(self, tokens: list[int]) -> str:
+        begin = tokens.index(self._special["message"]) + 1
+        return decode(self._encoder, tokens[begin:-1])
+
+
+def _library_namespace(namespace: Namespace) -> object:
+    from openai_harmony import ToolDescription, ToolNamespaceConfig
+
+    tools = [
+        ToolDescription.new(
+            name=str(tool.get("name")),
+            description=str(tool.get("description") or ""),
+            parameters=tool.get("parameters"),
+        )
+        for tool in namespace.tools
+    ]
+    return ToolNamespaceConfig(name=namespace.name, description=namespace.description, tools=tools)
+
+
+def _is_built_in_call(message: HarmonyMessage) -> bool:
+    """Return whether the server answers this call itself, so that what follows is a new round."""
+    return (message.recipient or "").split(".")[0] in BUILT_IN.values()
+
+
+def _texts(message: HarmonyMessage) -> tuple[str, ...]:
+    return message.content if isinstance(message.content, tuple) else ()
+
+
+def assumptions_of(body: Mapping[str, JsonValue], facts: ServerFacts, *, is_given: bool) -> tuple[str, ...]:
+    """Return what had to be assumed about the server, each in a sentence."""
+    if is_given:
+        return (f"The server's date, identity and tools were given: {facts.date}.",)
+    found = [
+        f"The server's date is taken to be today, {facts.date}; any other date has as many tokens.",
+        "The server's identity line is taken to be vLLM's own.",
+    ]
+    tools = body.get("tools")
+    if isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") != "function" for tool in tools):
+        found.append("The server is taken to run no built-in tools.")
+    return tuple(found)

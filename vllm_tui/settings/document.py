@@ -21,10 +21,13 @@ _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One named server of the file: `values` as written, `index` its place among `[[providers]]`."""
+    """One named server of the file: its `keys` (module, instance_id, source) and option `values` as written.
+
+    `index` is its place among `[[providers]]`.
+    """
 
     name: str
-    module: str
+    keys: Mapping[str, object]
     values: Mapping[str, object]
     index: int
 
@@ -85,7 +88,7 @@ def parse_document(text: str, path: Path | None) -> Document:
 
     try:
         table = tomllib.loads(text.replace("\r\n", "\n"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"{path or 'The file'} is not valid TOML: {error}.", hint="Correct that line."
         ) from None
@@ -132,7 +135,8 @@ def _profile_of(table: dict[str, object], index: int, bare: Document) -> Profile
         bad = "config is not a table; write [providers.config]"
     if bad is not None or not isinstance(config, dict):
         raise ConfigurationError(f"[[providers]] number {index + 1} in {bare.path or 'the file'}: {bad}.")
-    profile = Profile(str(name), str(module), config, index)
+    keys = {key: value for key, value in table.items() if key != "config"}
+    profile = Profile(str(name), keys, config, index)
     for key in config:
         option_named(key, f" ({bare.where(key, profile)})")
     return profile

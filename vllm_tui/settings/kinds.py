@@ -20,6 +20,7 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _SHOWN_LENGTH = 120
+_SHOWN_BITS = 1000
 _LOOKS_NUMERIC = re.compile(r"[+-]?[0-9.][0-9a-zA-Z_.+-]*$")
 
 
@@ -78,9 +79,14 @@ def shown_value(option: Option, value: object) -> str:
         return MASK
     text = value if isinstance(value, str) else _dump(value)
     if option.kind == "url":
-        text = re.sub(r"(//[^/@:]*:)[^/@]*@", rf"\1{MASK}@", text)
+        text = mask_address(text)
     text = clean_line(text)
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"
+
+
+def mask_address(text: str) -> str:
+    """Return an address with the password in it masked."""
+    return re.sub(r"(//[^/@:]*:)[^/]*@", rf"\1{MASK}@", text)
 
 
 def allowed_values(option: Option) -> str:
@@ -95,7 +101,7 @@ def allowed_values(option: Option) -> str:
         case "choice":
             phrase = "one of " + ", ".join(option.choices)
         case "integer" | "number":
-            phrase = ("a whole number" if option.kind == "integer" else "a number") + _range_phrase(option)
+            phrase = ("a whole number" if option.kind == "integer" else "a number") + _measure(option)
         case "list":
             phrase = "a list of texts, not empty"
         case "mapping":
@@ -104,26 +110,29 @@ def allowed_values(option: Option) -> str:
 
 
 def _dump(value: object) -> str:
-    if value is None or isinstance(value, bool | int | float | list | tuple | dict):
-        try:
-            return json.dumps(value, ensure_ascii=False)
-        except (TypeError, ValueError):
-            return repr(value)
-    return repr(value)
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
+        return "a very large number"
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return f"a value of type {type(value).__name__}"
 
 
-def _range_phrase(option: Option) -> str:
-    unit = f" {option.unit}" if option.unit else ""
+def _measure(option: Option) -> str:
+    limits = range_of(option)
+    return (f" of {option.unit}" if option.unit else "") + (f", {limits}" if limits else "")
+
+
+def range_of(option: Option) -> str:
+    """Say the range of a number, such as `0 to 2`; empty when there is none."""
     low, high = (
-        None if end is None else f"{end:g}" if abs(end) < 1e6 else str(end) for end in (option.low, option.high)
+        None if end is None else f"{end:g}" if abs(end) < 1e6 else f"{end:,}" for end in (option.low, option.high)
     )
     if low is not None and option.low_is_open:
-        return f"{unit} above {low}" + ("" if high is None else f", at most {high}")
-    if low is not None and high is not None:
-        return f"{unit} from {low} to {high}"
+        return f"above {low}" + ("" if high is None else f", up to {high}")
     if low is not None:
-        return f"{unit}, {low} or more"
-    return unit
+        return f"{low} or more" if high is None else f"{low} to {high}"
+    return ""
 
 
 def _refusal(option: Option, value: object, why: str = "") -> ConfigurationError:

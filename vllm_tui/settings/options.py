@@ -49,8 +49,6 @@ _CONNECTION = (
         100,
         _CONNECTION_GROUP,
         "Which profile is used when none is named; the lowest number wins.",
-        low=-1_000_000,
-        high=1_000_000,
     ),
     Option(
         "use_streaming",
@@ -70,7 +68,6 @@ _CONTEXT = (
         _CONTEXT_GROUP,
         "Context window to assume; the server's own limit is never exceeded.",
         low=1,
-        high=1_000_000_000,
         unit="tokens",
     ),
     Option(
@@ -80,7 +77,6 @@ _CONTEXT = (
         _CONTEXT_GROUP,
         "Largest answer to announce for a model; max_tokens is what is asked for.",
         low=1,
-        high=1_000_000_000,
         unit="tokens",
     ),
     Option(
@@ -200,8 +196,7 @@ _DEBUG = (
         180,
         _DEBUG_GROUP,
         "Longest text in a debug event.",
-        low=1,
-        high=10_000_000,
+        low=0,
         unit="characters",
     ),
 )

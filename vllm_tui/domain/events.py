@@ -33,6 +33,8 @@ NoticeCode = Literal[
     "arguments_repaired",
     "text_differs",
     "unterminated_items",
+    "not_saved",
+    "tool_limit",
 ]
 
 

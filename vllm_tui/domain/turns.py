@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from vllm_tui.domain.blocks import Block, TextBlock, ThinkingBlock
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.usage import Usage
 from vllm_tui.domain.values import JsonValue, Value
@@ -62,8 +63,26 @@ class Turn(Value):
         """Return the turn as messages in order: question, answer, tool results, answer, ..."""
         found: list[Message] = [self.question]
         for entry in self.rounds:
-            found += [entry.answer, *entry.tool_results]
+            if entry.continues and found[-1].role == "assistant":
+                content = join_content(found[-1].content, entry.answer.content)
+                found[-1] = entry.answer.model_copy(update={"content": content})
+            else:
+                found.append(entry.answer)
+            found += entry.tool_results
         return tuple(found)
+
+
+def join_content(before: str | tuple[Block, ...], after: str | tuple[Block, ...]) -> tuple[Block, ...]:
+    """Return a cut answer and what continues it as one; the text at the seam is joined without a gap."""
+    first = (TextBlock(text=before),) if isinstance(before, str) else before
+    second = (TextBlock(text=after),) if isinstance(after, str) else after
+    match first[-1:], second[:1]:
+        case (TextBlock(text=head),), (TextBlock(text=tail),):
+            return (*first[:-1], TextBlock(text=head + tail), *second[1:])
+        case (ThinkingBlock(thinking=head),), (ThinkingBlock(thinking=tail),):
+            return (*first[:-1], ThinkingBlock(thinking=head + tail), *second[1:])
+        case _:
+            return (*first, *second)
 
 
 class ConversationSummary(Value):

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from vllm_tui.domain.blocks import Block
-from vllm_tui.domain.builder import ResponseBuilder
-from vllm_tui.domain.errors import StreamInterrupted, VLLMError
-from vllm_tui.domain.events import BlockDelta, ResponseFinished, StreamEvent
+from vllm_tui.domain.errors import StorageError, StreamInterrupted, VLLMError
+from vllm_tui.domain.events import Notice
 from vllm_tui.domain.messages import Message
-from vllm_tui.domain.request import ChatRequest
-from vllm_tui.domain.response import ChatResponse
-from vllm_tui.domain.turns import Round, Timing, Turn, TurnStatus
-from vllm_tui.engine.events import (
-    RequestStarted,
-    ToolRunFinished,
-    ToolRunStarted,
-    TurnEvent,
-    TurnFinished,
-    TurnStarted,
-)
+from vllm_tui.domain.turns import Turn, TurnStatus
+from vllm_tui.engine.events import TurnEvent, TurnFinished, TurnStarted
+from vllm_tui.engine.history import past_messages
 from vllm_tui.engine.ports import Clock, Provider, Toolbox, Transcript
+from vllm_tui.engine.turn_run import MAX_TOOL_ROUNDS, TurnRun, TurnSettings, World
 
-MAX_TOOL_ROUNDS = 8
-_PROGRESS_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class TurnSettings:
-    """What the person chose for the next turn; None means as configured."""
-
-    model: str | None = None
-    effort: str | None = None
-    system: str | None = None
-    max_tool_rounds: int = MAX_TOOL_ROUNDS
+CANCEL_SECONDS = 1.0
+"""How long a cancelled turn waits for its save; the save itself always goes on."""
 
 
 class Conversation:
-    """One conversation: its turns, and how to add the next one."""
+    """One conversation: its turns, and how to add the next one. One turn runs at a time; a second waits for it.
+
+    Use `aclosing` around the generators, so that leaving the loop early ends the request and keeps what came.
+    """
 
     def __init__(
         self,
@@ -54,144 +39,141 @@ class Conversation:
     ) -> None:
         self.id = conversation_id or uuid.uuid4().hex
         self.turns: list[Turn] = list(turns)
-        self._provider = provider
-        self._transcript = transcript
-        self._clock = clock
-        self._toolbox = toolbox
+        self._world = World(provider, transcript, clock, toolbox)
+        self._turn_lock = asyncio.Lock()
+        self._saves: dict[str, asyncio.Task[None]] = {}
+        self._unsaved: dict[str, Turn] = {}
 
-    async def ask(self, text: str, settings: TurnSettings | None = None) -> AsyncGenerator[TurnEvent, None]:
-        """Ask `text` and yield the events of the turn; TurnFinished is last.
+    @property
+    def can_continue(self) -> bool:
+        """Return whether the last answer was cut and the model could go on with it."""
+        return (
+            bool(self.turns) and bool(self.turns[-1].rounds) and self.turns[-1].status not in ("running", "completed")
+        )
+
+    async def ask(
+        self, question: str | Sequence[Block], settings: TurnSettings | None = None
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Ask `question` and yield the events of the turn; TurnFinished is last.
 
         Errors of the provider end the turn as events. StorageError is raised when the question can't be kept.
         Cancelling the caller ends the request, keeps what came, and is raised again.
         """
-        run = _Run(self, settings or TurnSettings(), text)
-        await self._transcript.start_turn(run.turn)
-        self.turns.append(run.turn)
-        yield TurnStarted(run.turn)
-        status: TurnStatus = "cancelled"
-        error: VLLMError | None = None
-        try:
-            async with aclosing(run.rounds()) as events:
+        content = question if isinstance(question, str) else tuple(question)
+        async with self._turn_lock:
+            turn = self._new_turn(Message(role="user", content=content), settings, self.turns)
+            async with aclosing(self._run(turn, settings, self.turns, TurnStarted(turn))) as events:
                 async for event in events:
                     yield event
-            status = run.status
+
+    async def retry(self, settings: TurnSettings | None = None) -> AsyncGenerator[TurnEvent, None]:
+        """Ask the last question again, as `ask` does; the turn before stays on disk as an alternative."""
+        async with self._turn_lock:
+            *before, last = self.turns
+            turn = self._new_turn(last.question, settings, before)
+            async with aclosing(self._run(turn, settings, before, TurnStarted(turn, replaced=last.id))) as events:
+                async for event in events:
+                    yield event
+
+    async def continue_answer(self, settings: TurnSettings | None = None) -> AsyncGenerator[TurnEvent, None]:
+        """Let the model go on with the last answer, which was cut; events as of `ask`, within the same turn."""
+        async with self._turn_lock:
+            *before, last = self.turns
+            turn = last.model_copy(update={"status": "running", "error": None})
+            async with aclosing(self._run(turn, settings, before, TurnStarted(turn, is_resumed=True))) as events:
+                async for event in events:
+                    yield event
+
+    def history(self) -> tuple[Message, ...]:
+        """Return the messages of all turns as the next request will bring them; unanswered questions are left out."""
+        return past_messages(self.turns)
+
+    async def settle(self) -> None:
+        """Wait for saves under way and repeat those that failed; raises StorageError when they fail again."""
+        if self._saves:
+            await asyncio.wait(set(self._saves.values()))
+        for turn in list(self._unsaved.values()):
+            await self._world.transcript.finish_turn(turn)
+            self._unsaved.pop(turn.id, None)
+
+    def _new_turn(self, question: Message, settings: TurnSettings | None, before: Sequence[Turn]) -> Turn:
+        chosen = settings or TurnSettings()
+        return Turn(
+            id=uuid.uuid4().hex,
+            conversation_id=self.id,
+            parent_id=before[-1].id if before else None,
+            question=question,
+            model=chosen.model or "",
+            effort=chosen.effort,
+            created=self._world.clock.now(),
+        )
+
+    async def _run(
+        self, turn: Turn, settings: TurnSettings | None, before: Sequence[Turn], started: TurnStarted
+    ) -> AsyncGenerator[TurnEvent, None]:
+        await self._start(turn)
+        past = list(before)
+        self.turns = [*past, turn]
+        run = TurnRun(self._world, settings or TurnSettings(), past_messages(past), turn)
+        status: TurnStatus = "failed"
+        error: VLLMError | None = None
+        is_cancelled = True
+        try:
+            yield started
+            async with aclosing(self._watched(run)) as events:
+                async for event in events:
+                    yield event
+            status, is_cancelled = run.status, False
         except VLLMError as failure:
-            error = failure
+            error, is_cancelled = failure, False
             status = "interrupted" if isinstance(failure, StreamInterrupted) else "failed"
+        except (asyncio.CancelledError, GeneratorExit):
+            status = "cancelled"
+            raise
         finally:
             run.close(status, error)
             self.turns[-1] = run.turn
-            await self._transcript.finish_turn(run.turn)
+            problem = await self._finish(run.turn, CANCEL_SECONDS if is_cancelled else None)
+        if problem is not None:
+            yield Notice("not_saved", f"This turn is not saved. {problem}")
         yield TurnFinished(run.turn, error)
 
-    def history(self) -> tuple[Message, ...]:
-        """Return the messages of all turns before the newest, in order; unanswered questions are left out."""
-        return tuple(message for turn in self.turns[:-1] if turn.rounds for message in turn.messages)
+    async def _watched(self, run: TurnRun) -> AsyncGenerator[TurnEvent, None]:
+        """Yield the events of `run`, and say once when its progress can't be kept."""
+        is_told = False
+        async with aclosing(run.rounds()) as events:
+            async for event in events:
+                yield event
+                problem = self._world.transcript.problem
+                if problem is not None and not is_told:
+                    is_told = True
+                    yield Notice("not_saved", f"The answer is not being saved; it will be tried again. {problem}")
+
+    async def _start(self, turn: Turn) -> None:
+        await self.settle()
+        try:
+            await self._world.transcript.start_turn(turn)
+        except asyncio.CancelledError:
+            await self._finish(turn.model_copy(update={"status": "cancelled"}), CANCEL_SECONDS)
+            raise
+
+    async def _finish(self, turn: Turn, patience: float | None) -> StorageError | None:
+        """Save the turn as it ended; a cancel stops the waiting, never the save. Return why it failed."""
+        saving = asyncio.ensure_future(self._world.transcript.finish_turn(turn))
+        self._saves[turn.id] = saving
+        self._unsaved[turn.id] = turn
+        saving.add_done_callback(lambda task: self._note_saved(turn, task))
+        done, _ = await asyncio.wait({saving}, timeout=patience)
+        problem = saving.exception() if done else None
+        if problem is None or isinstance(problem, StorageError):
+            return problem
+        raise problem
+
+    def _note_saved(self, turn: Turn, saving: asyncio.Task[None]) -> None:
+        if self._saves.get(turn.id) is saving:
+            del self._saves[turn.id]
+        if not saving.cancelled() and saving.exception() is None and self._unsaved.get(turn.id) is turn:
+            del self._unsaved[turn.id]
 
 
-class _Run:
-    """The state of one running turn."""
-
-    def __init__(self, conversation: Conversation, settings: TurnSettings, text: str) -> None:
-        self._conversation = conversation
-        self._provider = conversation._provider
-        self._toolbox = conversation._toolbox
-        self._clock = conversation._clock
-        self._settings = settings
-        self._builder = ResponseBuilder()
-        self._started = self._clock.monotonic()
-        self._first_token: float | None = None
-        self._first_answer: float | None = None
-        self._saved = 0.0
-        self.status: TurnStatus = "completed"
-        self.turn = Turn(
-            id=uuid.uuid4().hex,
-            conversation_id=conversation.id,
-            question=Message(role="user", content=text),
-            model=settings.model or "",
-            effort=settings.effort,
-            created=self._clock.now(),
-        )
-
-    async def rounds(self) -> AsyncGenerator[TurnEvent, None]:
-        """Yield the events of every request and tool run of this turn."""
-        for number in range(self._settings.max_tool_rounds + 1):
-            yield RequestStarted(number)
-            self._begin_round()
-            async with aclosing(self._provider.stream(self._request())) as events:
-                async for event in events:
-                    self._observe(event)
-                    yield event
-            response = self._builder.partial()
-            self._keep_round(response)
-            if not response.tool_calls or self._toolbox is None or response.status != "completed":
-                return
-            async for step in self._run_tools(response):
-                yield step
-
-    async def _run_tools(self, response: ChatResponse) -> AsyncGenerator[TurnEvent, None]:
-        assert self._toolbox is not None
-        for call in response.tool_calls:
-            yield ToolRunStarted(call)
-            begun = self._clock.monotonic()
-            result = await self._toolbox.run(call)
-            last = self.turn.rounds[-1]
-            last = last.model_copy(update={"tool_results": (*last.tool_results, result)})
-            self.turn = self.turn.model_copy(update={"rounds": (*self.turn.rounds[:-1], last)})
-            yield ToolRunFinished(call, result, self._clock.monotonic() - begun)
-
-    def close(self, status: TurnStatus, error: VLLMError | None) -> None:
-        """Give the turn its last state, with whatever had arrived."""
-        partial = self._builder.content
-        if partial and self._builder.response is None:
-            self._keep_round(self._builder.partial())
-        update = {"status": status, "error": None if error is None else str(error)}
-        self.turn = self.turn.model_copy(update=update)
-
-    def _begin_round(self) -> None:
-        self._builder = ResponseBuilder()
-        self._started = self._clock.monotonic()
-        self._first_token = self._first_answer = None
-
-    def _observe(self, event: StreamEvent) -> None:
-        if isinstance(event, BlockDelta):
-            now = self._clock.monotonic()
-            self._first_token = self._first_token or now - self._started
-            if event.kind == "text":
-                self._first_answer = self._first_answer or now - self._started
-        self._builder.add(event)
-        if isinstance(event, ResponseFinished):
-            self.status = "truncated" if event.response.status == "incomplete" else "completed"
-        elif self._clock.monotonic() - self._saved > _PROGRESS_SECONDS:
-            self._saved = self._clock.monotonic()
-            self._conversation._transcript.note_progress(self._with_round(self._builder.content))
-
-    def _request(self) -> ChatRequest:
-        messages = (*self._conversation.history(), *self.turn.messages)
-        if self._settings.system:
-            messages = (Message(role="system", content=self._settings.system), *messages)
-        return ChatRequest(
-            messages=messages,
-            tools=tuple(self._toolbox.specs) if self._toolbox else (),
-            model=self._settings.model,
-            reasoning_effort=self._settings.effort,
-        )
-
-    def _keep_round(self, response: ChatResponse) -> None:
-        self.turn = self._with_round(response.content, response)
-
-    def _with_round(self, content: Sequence[Block], response: ChatResponse | None = None) -> Turn:
-        timing = Timing(
-            first_token=self._first_token,
-            first_answer=self._first_answer,
-            elapsed=self._clock.monotonic() - self._started,
-        )
-        answer = Message(role="assistant", content=tuple(content))
-        entry = Round(
-            answer=answer,
-            usage=response.usage if response else None,
-            timing=timing,
-            response_id=response.response_id if response else None,
-        )
-        return self.turn.model_copy(update={"rounds": (*self.turn.rounds, entry)})
+__all__ = ["MAX_TOOL_ROUNDS", "Conversation", "TurnSettings"]

@@ -19,16 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """The question is on disk."""
+    """The question is on disk.
+
+    `replaced` is the id of the turn that is answered again by this one; `is_resumed` means that `turn` was shown
+    before and goes on after the rounds it has.
+    """
 
     turn: Turn
+    replaced: str | None = None
+    is_resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RequestStarted:
-    """Request number `round` (from 0) of this turn leaves; block indexes start from 0 again."""
+    """Request number `round` (from 0) of this turn leaves; block indexes start from 0 again.
+
+    `continues` means that its answer goes on, without a gap, where the answer of the round before was cut.
+    """
 
     round: int
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,10 @@ class ToolRunFinished:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """The turn ended and is on disk; `error` says why when its status is failed or interrupted."""
+    """The turn ended; `error` says why when its status is failed or interrupted.
+
+    It is on disk, unless a Notice `not_saved` came right before.
+    """
 
     turn: Turn
     error: VLLMError | None = None

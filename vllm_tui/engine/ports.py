@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from vllm_tui.domain.blocks import ToolCallBlock
+from vllm_tui.domain.errors import StorageError
 from vllm_tui.domain.events import StreamEvent
 from vllm_tui.domain.messages import Message, ToolSpec
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ModelInfo
-from vllm_tui.domain.turns import Turn
+from vllm_tui.domain.turns import ConversationSummary, Turn
 
 
 class Provider(Protocol):
@@ -37,7 +38,34 @@ class Transcript(Protocol):
         ...
 
     async def finish_turn(self, turn: Turn) -> None:
-        """Keep the turn as it ended."""
+        """Keep the turn as it ended; it may be called again for the same turn."""
+        ...
+
+    @property
+    def problem(self) -> StorageError | None:
+        """Why the last progress could not be kept, None when all is well."""
+        ...
+
+
+class Archive(Protocol):
+    """The conversations that were kept. Every method raises StorageError when they can't be read or written."""
+
+    async def latest_conversation(self) -> str | None:
+        """Return the id of the conversation that was used last, None when there is none."""
+        ...
+
+    async def load_conversation(
+        self, conversation_id: str, *, limit: int | None = None, tip: str | None = None
+    ) -> tuple[Turn, ...]:
+        """Return the turns that lead to the newest one (or to the turn `tip`), oldest first, the last `limit`."""
+        ...
+
+    async def list_conversations(self, limit: int = 50) -> tuple[ConversationSummary, ...]:
+        """Return the conversations used last, newest first."""
+        ...
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        """Remove a conversation with all its turns."""
         ...
 
 
@@ -50,7 +78,10 @@ class Toolbox(Protocol):
         ...
 
     async def run(self, call: ToolCallBlock) -> Message:
-        """Answer a call with a tool message; refusals and failures are answers too."""
+        """Answer a call with a tool message; refusals and failures are answers too.
+
+        Several calls of one answer run at once; a cancelled turn cancels those that still run.
+        """
         ...
 
 

@@ -14,10 +14,10 @@ _ELSEWHERE = "Choose another data folder, or run without saving."
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make `folder` (mode 0700, parents as the umask says); StorageError when it can't be used."""
+    """Make `folder` (mode 0700 whatever the umask; one that is there stays as it is); StorageError on failure."""
     try:
-        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        if folder.stat().st_uid == os.geteuid():
+        if not folder.is_dir():
+            folder.mkdir(mode=_FOLDER_MODE, parents=True)
             folder.chmod(_FOLDER_MODE)
     except (FileExistsError, NotADirectoryError) as problem:
         raise StorageError(f"{folder} can't hold conversations: it is not a folder.", hint=_ELSEWHERE) from problem

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from vllm_tui.domain.blocks import Block, TextBlock, ThinkingBlock, ToolCallBlock
 from vllm_tui.domain.errors import StorageError
 from vllm_tui.domain.hygiene import without_surrogates
@@ -99,7 +97,7 @@ def read_turn(row: TurnRow, rounds: Iterable[tuple[str, Sequence[BlockRow]]]) ->
         data["question"].setdefault("content", row.question)
         own = {name: getattr(row, name) for name in ("id", "conversation_id", "parent_id", "status", "created")}
         return Turn.model_validate({**data, **own, "rounds": [_read_round(*entry) for entry in rounds]})
-    except (ValidationError, ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError) as problem:
         raise StorageError(
             f"A turn of conversation {row.conversation_id} can't be read.",
             hint="It may come from a newer vllm-tui: update, or delete the conversation.",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
-from vllm_tui.settings.kinds import allowed_values, format_value, parse_text
+from vllm_tui import __version__
+from vllm_tui.settings.kinds import format_value, parse_text, range_of
 from vllm_tui.settings.option import Option, OptionValue
 from vllm_tui.settings.options import GROUPS, OPTIONS
 
@@ -21,6 +22,30 @@ def add_option_flags(parser: argparse.ArgumentParser, *, hidden: bool = False) -
                 _add_flag(title, option, hidden)
 
 
+def add_program_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the program that are no options."""
+    nothing, group = argparse.SUPPRESS, parser.add_argument_group("program")
+    group.add_argument("-h", "--help", action="help", help="show this help")
+    group.add_argument("--version", action="version", version=f"vllm-tui {__version__}", help="print the version")
+    group.add_argument("--demo", action="store_true", default=nothing, help="talk to the built-in demo server")
+    group.add_argument(
+        "-c",
+        "--continue",
+        dest="resume_last",
+        action="store_true",
+        default=nothing,
+        help="go on with the last conversation",
+    )
+    add_source_flags(group)
+
+
+def add_source_flags(parser: argparse._ActionsContainer) -> None:
+    """Add the flags that say which file and profile are read."""
+    nothing = argparse.SUPPRESS
+    parser.add_argument("--profile", metavar="NAME", default=nothing, help="use this server of config.toml")
+    parser.add_argument("--config", metavar="FILE", default=nothing, help="read this file instead of config.toml")
+
+
 def option_flags(arguments: argparse.Namespace) -> dict[str, OptionValue]:
     """Return the option flags among parsed `arguments` by option name; texts are not yet checked."""
     given: Mapping[str, object] = vars(arguments)
@@ -28,13 +53,18 @@ def option_flags(arguments: argparse.Namespace) -> dict[str, OptionValue]:
 
 
 def option_help(option: Option) -> str:
-    """Return the help of an option with what it takes, its default and its environment variable."""
-    takes = "" if option.kind in ("switch", "choice", "text", "url") else f" Takes {allowed_values(option)}."
-    if option.kind == "choice" and option.nullable:
-        takes = " Or null."
-    default = "not set" if option.default is None else format_value(option.default)
-    where = f"{option.environment}" if option.flag_name else f"only {option.environment} or the file"
-    return f"{option.help}{takes} [{default}; {where}]".replace("%", "%%")
+    """Return the help of an option with its range, default and environment variable."""
+    notes = [range_of(option), _default_of(option), option.environment]
+    if option.kind == "list":
+        notes.insert(0, "command line or JSON list" if option.command else "repeatable")
+    return f"{option.help} [{'; '.join(note for note in notes if note)}]".replace("%", "%%")
+
+
+def _default_of(option: Option) -> str:
+    if option.default is None:
+        return "not set"
+    measure = f" {option.unit}" if option.unit else ""
+    return format_value(option.default).removesuffix(".0") + measure
 
 
 def _add_flag(group: argparse._ArgumentGroup, option: Option, hidden: bool) -> None:

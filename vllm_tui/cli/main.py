@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from vllm_tui import __version__
-from vllm_tui.cli.flags import add_option_flags, option_flags
+from vllm_tui.cli.flags import add_option_flags, add_program_flags, option_flags
 from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.domain.hygiene import clean
 from vllm_tui.settings.layers import Settings, Sources
@@ -41,10 +41,13 @@ COMMANDS = (
 """The sub-commands; a module is loaded only when its command is given."""
 
 _EPILOG = f"""\
-Flags win over environment variables, those over config.toml, that over defaults.
-In brackets: the default and the environment variable. null means not set.
-{CONFIG_VARIABLE} names another config.toml. `vllm-tui config path` prints its place.
+In brackets: range, default and environment variable. A flag wins over the
+environment, that over config.toml, that over the default. The word null means
+not set. API keys have no flag, as other users could read it: set VLLM_API_KEY,
+or api_key or api_key_command in config.toml. {CONFIG_VARIABLE} names another
+config.toml; `vllm-tui config path` prints its place.
 """
+_COMMAND_EPILOG = "All options that `vllm-tui --help` lists work here too."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,22 +78,23 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    _add_program_flags(parser)
-    parser.add_argument("--version", action="version", version=f"vllm-tui {__version__}", help="print the version")
-    commands = parser.add_subparsers(dest="command", title="commands", metavar="", prog="vllm-tui")
+    add_program_flags(parser)
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND", prog="vllm-tui")
     for item in COMMANDS:
         sub = commands.add_parser(
             item.name,
             help=item.help,
             formatter_class=_Formatter,
             allow_abbrev=False,
-            add_help=False,
+            add_help=item.takes_sources,
             description=item.help[0].upper() + item.help[1:] + ".",
+            epilog=_COMMAND_EPILOG,
         )
         if item.name == named:
             import_module(item.module).add_arguments(sub)
-            _add_program_flags(sub)
-            add_option_flags(sub, hidden=True)
+            if not item.takes_sources:
+                add_program_flags(sub)
+                add_option_flags(sub, hidden=True)
     add_option_flags(parser)
     return parser
 
@@ -108,23 +112,6 @@ def load(sources: Sources) -> Settings:
     from vllm_tui.settings.layers import load_settings
 
     return load_settings(sources.flags, sources.environ, sources.path, sources.profile)
-
-
-def _add_program_flags(parser: argparse.ArgumentParser) -> None:
-    nothing = argparse.SUPPRESS
-    group = parser.add_argument_group("program")
-    group.add_argument("-h", "--help", action="help", help="show this help")
-    group.add_argument("--demo", action="store_true", default=nothing, help="talk to the built-in demo server")
-    group.add_argument(
-        "-c",
-        "--continue",
-        dest="resume_last",
-        action="store_true",
-        default=nothing,
-        help="go on with the last conversation",
-    )
-    group.add_argument("--profile", metavar="NAME", default=nothing, help="use this server of config.toml")
-    group.add_argument("--config", metavar="FILE", default=nothing, help="read this file instead of config.toml")
 
 
 def _run_screen(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -155,3 +142,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        is_list_of_commands = action.nargs == argparse.PARSER
+        return "".join(text.splitlines(keepends=True)[1:]) if is_list_of_commands else text

@@ -108,5 +108,9 @@ def final_item(segment: Segment, *, is_harmony: bool, is_streamed: bool, is_cut:
 def final_output(
     segments: tuple[Segment, ...], *, is_harmony: bool, is_streamed: bool, is_cut: bool
 ) -> list[JsonValue]:
-    """Return the `output` of the final response."""
-    return [final_item(segment, is_harmony=is_harmony, is_streamed=is_streamed, is_cut=is_cut) for segment in segments]
+    """Return the `output` of the final response; without a stream the blank message before a call is left out."""
+    return [
+        final_item(segment, is_harmony=is_harmony, is_streamed=is_streamed, is_cut=is_cut)
+        for segment in segments
+        if is_streamed or segment.kind != "message" or segment.text.strip()
+    ]

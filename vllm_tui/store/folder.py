@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -16,13 +17,22 @@ _ELSEWHERE = "Choose another data folder, or run without saving."
 def prepare_folder(folder: Path) -> None:
     """Make `folder` (mode 0700 whatever the umask; one that is there stays as it is); StorageError on failure."""
     try:
-        if not folder.is_dir():
-            folder.mkdir(mode=_FOLDER_MODE, parents=True)
-            folder.chmod(_FOLDER_MODE)
+        make_private(folder)
     except (FileExistsError, NotADirectoryError) as problem:
         raise StorageError(f"{folder} can't hold conversations: it is not a folder.", hint=_ELSEWHERE) from problem
     except OSError as problem:
         raise _refused(folder, problem) from problem
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder and its parents, unless another program just did; raises OSError."""
+    try:
+        folder.mkdir(mode=_FOLDER_MODE, parents=True)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(_FOLDER_MODE)
 
 
 def prepare_file(path: Path) -> None:
@@ -30,7 +40,7 @@ def prepare_file(path: Path) -> None:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, _FILE_MODE)
     except OSError as problem:
-        if path.is_symlink():
+        if problem.errno == errno.ELOOP:
             raise StorageError(
                 f"{path} is a symbolic link, which is not followed.", hint="Replace it with the file it points to."
             ) from problem

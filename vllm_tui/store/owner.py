@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 from vllm_tui.domain.errors import StorageError
+from vllm_tui.store.folder import make_private
 
 _SETTLING_SECONDS = 60.0
 
@@ -20,7 +21,7 @@ class Owner:
         self.id = uuid.uuid4().hex
         self._path = folder / self.id
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_private(folder)
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:

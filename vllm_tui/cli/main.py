@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from vllm_tui import __version__
 from vllm_tui.cli.flags import add_option_flags, add_program_flags, option_flags
 from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.domain.hygiene import clean

@@ -21,6 +21,7 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _SHOWN_LENGTH = 120
 _SHOWN_BITS = 1000
+_INTEGER_END = 2**63  # TOML's integers have 64 bits
 _LOOKS_NUMERIC = re.compile(r"[+-]?[0-9.][0-9a-zA-Z_.+-]*$")
 
 
@@ -196,13 +197,16 @@ def _check_number(option: Option, value: object) -> OptionValue:
         raise _refusal(option, value)
     if option.kind == "integer" and not isinstance(value, int):
         raise _refusal(option, value)
-    try:
-        number = value if option.kind == "integer" else float(value)
-    except OverflowError:
-        raise _refusal(option, value) from None
+    if isinstance(value, int) and not _is_whole(value):
+        raise _refusal(option, value, "It does not fit into 64 bits.")
+    number = value if option.kind == "integer" else float(value)
     if not math.isfinite(number) or _is_outside(option, number):
         raise _refusal(option, value)
     return number
+
+
+def _is_whole(value: int) -> bool:
+    return -_INTEGER_END <= value < _INTEGER_END
 
 
 def _is_outside(option: Option, number: float) -> bool:
@@ -254,8 +258,10 @@ def _is_word(item: object) -> bool:
 
 def _is_json(value: object) -> bool:
     match value:
-        case None | bool() | int():
+        case None | bool():
             return True
+        case int():
+            return _is_whole(value)
         case float():
             return math.isfinite(value)
         case str():

@@ -29,7 +29,7 @@ def escape_references(value: object) -> object:
         case str():
             return value.replace("${", "$${")
         case list() | tuple():
-            return [escape_references(item) for item in value]
+            return type(value)(escape_references(item) for item in value)
         case dict():
             return {key: escape_references(item) for key, item in value.items()}
         case _:

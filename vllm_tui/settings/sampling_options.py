@@ -85,8 +85,6 @@ MODEL_OPTIONS = (
         None,
         _MODEL_GROUP,
         "Seed of the sampling, for answers that can be repeated.",
-        low=-(2**63),
-        high=2**63 - 1,
         sent="seed",
     ),
     Option("stop", "list", None, _MODEL_GROUP, "Texts that end the answer where they appear.", sent="stop"),

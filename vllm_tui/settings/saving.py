@@ -7,17 +7,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import cast
 
 from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.domain.hygiene import clean_line
 from vllm_tui.settings.document import MODULE, Document, document_of, read_document
 from vllm_tui.settings.kinds import NULL
-from vllm_tui.settings.layers import file_entries
+from vllm_tui.settings.layers import Settings, file_entries, load_settings
 from vllm_tui.settings.option import OptionValue
-from vllm_tui.settings.options import BY_NAME
+from vllm_tui.settings.options import BY_NAME, OPTIONS
+from vllm_tui.settings.references import escape_references, has_references
 from vllm_tui.settings.secrets import masked
 
 
@@ -40,6 +42,44 @@ class Edit:
     name: str
     value: OptionValue | Unset
     profile: str | None = None
+
+
+def session_edits(settings: Settings) -> tuple[Edit, ...]:
+    """Return what was set or reset in this session as edits of the file, of the profile in use where there is one."""
+    document = settings.document
+    profile = None if settings.profile is None else document.profile_named(settings.profile)
+    owned = frozenset() if profile is None else profile.values.keys()
+    edits: list[Edit] = []
+    for option in OPTIONS:
+        name = option.name
+        is_reset = ("file", name) in settings.muted and name in settings.entries["file"]
+        if settings.origin(name).layer == "session":
+            is_shared = option.local and name not in owned
+            edits.append(Edit(name, _as_edit(settings, name), None if is_shared else settings.profile))
+        elif is_reset:
+            edits.append(Edit(name, UNSET, settings.profile if name in owned else None))
+    return tuple(edits)
+
+
+def save_session(settings: Settings) -> Settings:
+    """Save what was set in this session and return the settings as they are then; raises ConfigurationError.
+
+    A saved value that the environment or a flag would hide stays in force for this session.
+    """
+    sources = settings.sources
+    save_edits(settings.document, session_edits(settings), sources.environ)
+    fresh = load_settings(sources.flags, sources.environ, sources.path, settings.profile)
+    fresh = replace(fresh, muted=frozenset(pair for pair in settings.muted if pair[0] in ("environment", "flag")))
+    for name, entry in settings.entries["session"].items():
+        if settings.origin(name).layer == "session" and fresh.value(name) != entry.value:
+            fresh = fresh.with_session(name, _as_edit(settings, name))
+    return fresh
+
+
+def _as_edit(settings: Settings, name: str) -> OptionValue:
+    """Return what was typed where it refers to the environment, else the value so that it stays itself."""
+    raw = settings.raw(name)
+    return cast("OptionValue", raw if has_references(raw) else escape_references(settings.value(name)))
 
 
 def save_edits(seen: Document, edits: Sequence[Edit], environ: Mapping[str, str]) -> Document:

@@ -10,6 +10,7 @@ from vllm_tui.accounting.encoder import HarmonyEncoder, decode
 from vllm_tui.accounting.figures import Part
 from vllm_tui.accounting.harmony_messages import (
     BUILT_IN,
+    CONSTRAIN,
     RAW,
     DeveloperText,
     Exchange,
@@ -25,7 +26,6 @@ from vllm_tui.accounting.harmony_messages import (
 from vllm_tui.domain.values import JsonObject, JsonValue
 
 _TOOLS_HEADING = "# Tools\n"
-_CONSTRAIN = "<|constrain|>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +152,15 @@ class HarmonyRenderer:
         return header + len(self._answer_header(message)), body, end
 
     def _answer_header(self, message: HarmonyMessage) -> list[int]:
-        """Return the header as the model writes it: the recipient follows the channel, JSON is constrained."""
+        """Return the header as the model writes it: the recipient follows the channel."""
         text = message.channel or ""
         if message.recipient is not None:
             text += f" to={message.recipient}"
-        kind = (message.content_type or "").removeprefix(_CONSTRAIN)
-        if kind and kind != "json":
+        kind = message.content_type or ""
+        constrained = kind.removeprefix(CONSTRAIN) if kind.startswith(CONSTRAIN) else ""
+        if kind and not constrained:
             text += f" {kind}"
-        tokens = [self._special["channel"], *self._encoder.encode(text)]
-        tokens += self._constrained("json") if kind == "json" else []
+        tokens = [self._special["channel"], *self._encoder.encode(text), *self._constrained(constrained)]
         return [*tokens, self._special["message"]]
 
     def _slices(self, messages: Sequence[HarmonyMessage]) -> Iterable[PromptSlice]:
@@ -195,7 +195,7 @@ class HarmonyRenderer:
         """
         author = message.role if message.role != "tool" else str(message.name)
         recipient = "" if message.recipient is None else f" to={message.recipient}"
-        kind = (message.content_type or "").removeprefix(_CONSTRAIN)
+        kind = (message.content_type or "").removeprefix(CONSTRAIN)
         channel, encode = message.channel, self._encoder.encode
         if channel is None:
             return [*encode(author + recipient), *self._constrained(kind)]

@@ -19,6 +19,7 @@ BUILT_IN = {"web_search_preview": "browser", "code_interpreter": "python", "cont
 """Built-in tool types and the name under which the server's tool server must offer them."""
 
 
+CONSTRAIN = "<|constrain|>"
 RAW = "raw"
 """The role of an answer that was no Harmony message: its text is the raw tokens, special ones by name."""
 
@@ -235,6 +236,12 @@ def _call(name: str, arguments: str) -> HarmonyMessage:
     )
 
 
+def _written_call(recipient: str, item: JsonObject) -> HarmonyMessage:
+    """Return a call as gpt-oss writes it: its arguments marked as constrained to JSON."""
+    call = _call("", str(item.get("arguments", "")))
+    return replace(call, recipient=recipient, content_type=f"{CONSTRAIN}json")
+
+
 def _result(item: JsonObject, calls: Mapping[str, str]) -> HarmonyMessage:
     call_id = str(item.get("call_id"))
     if call_id not in calls:
@@ -273,11 +280,9 @@ def items_as_answered(items: Sequence[JsonObject]) -> list[HarmonyMessage]:
                     )
                 )
             case "function_call":
-                messages.append(_call(str(item.get("name")), str(item.get("arguments", ""))))
+                messages.append(_written_call(f"functions.{item.get('name')}", item))
             case "mcp_call":
-                recipient = f"{item.get('server_label')}.{item.get('name')}"
-                call = _call("", str(item.get("arguments", "")))
-                messages.append(replace(call, recipient=recipient))
+                messages.append(_written_call(f"{item.get('server_label')}.{item.get('name')}", item))
             case "web_search_call":
                 messages.append(_search(item))
             case other:

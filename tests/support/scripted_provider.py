@@ -1,0 +1,177 @@
+"""A provider that says what a test wrote down, and a backend around it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock, ToolResultBlock
+from vllm_tui.domain.errors import StorageError, VLLMError
+from vllm_tui.domain.events import BlockDelta, BlockFinished, BlockKind, BlockStarted, ResponseFinished, StreamEvent
+from vllm_tui.domain.messages import Message, ToolSpec
+from vllm_tui.domain.request import ChatRequest
+from vllm_tui.domain.response import ChatResponse, FinishReason, ModelInfo, ResponseStatus
+from vllm_tui.domain.turns import Turn
+from vllm_tui.domain.usage import Usage
+from vllm_tui.engine.conversation import Conversation
+
+MODEL = ModelInfo(id="openai/gpt-oss-20b", display_name="gpt-oss-20b", context_window=131_072)
+USAGE = Usage(
+    input_tokens=1204, output_tokens=500, total_tokens=1704, reasoning_tokens=312, cache_read_tokens=1024
+)  # fmt: skip
+
+
+class Pause:
+    """A place where a scripted answer waits until the test opens it."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    def open(self) -> None:
+        self.opened.set()
+
+
+Step = StreamEvent | Pause | VLLMError
+
+
+def answer(
+    text: str = "",
+    *,
+    thinking: str = "",
+    call: ToolCallBlock | None = None,
+    status: ResponseStatus = "completed",
+    usage: Usage | None = USAGE,
+) -> list[Step]:
+    """Return the events of a whole answer, cut into words."""
+    steps: list[Step] = []
+    content: list[TextBlock | ThinkingBlock | ToolCallBlock] = []
+    if thinking:
+        content.append(ThinkingBlock(thinking=thinking))
+        steps += [BlockStarted(0, "thinking"), *deltas(0, "thinking", thinking), BlockFinished(0, content[-1])]
+    if text:
+        at = len(content)
+        content.append(TextBlock(text=text))
+        steps += [BlockStarted(at, "text"), *deltas(at, "text", text), BlockFinished(at, content[-1])]
+    if call is not None:
+        at = len(content)
+        content.append(call)
+        steps += [BlockStarted(at, "tool_call", call.name, call.id), BlockFinished(at, call)]
+    reason: FinishReason = "tool_calls" if call else "length" if status == "incomplete" else "stop"
+    finished = ChatResponse(content=tuple(content), usage=usage, finish_reason=reason, status=status)
+    return [*steps, ResponseFinished(finished)]
+
+
+def deltas(index: int, kind: BlockKind, text: str) -> list[BlockDelta]:
+    """Return `text` as deltas of a word each."""
+    return [BlockDelta(index, kind, piece) for piece in re.findall(r"\s*\S+\s*", text)]
+
+
+class ScriptedProvider:
+    """Answers each request with the next script; the last one is used again. Keeps the requests."""
+
+    def __init__(self, *scripts: Sequence[Step], models: Sequence[ModelInfo] | VLLMError = (MODEL,)) -> None:
+        self.scripts = list(scripts) or [answer("Hello.")]
+        self.models = models
+        self.requests: list[ChatRequest] = []
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        script = self.scripts[min(len(self.requests), len(self.scripts) - 1)]
+        self.requests.append(request)
+        for step in script:
+            if isinstance(step, Pause):
+                step.reached.set()
+                await step.opened.wait()
+            elif isinstance(step, VLLMError):
+                raise step
+            else:
+                yield step
+                await asyncio.sleep(0)
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        if isinstance(self.models, VLLMError):
+            raise self.models
+        return tuple(self.models)
+
+
+class KeptTurns:
+    """A transcript in memory."""
+
+    problem: StorageError | None = None
+
+    def __init__(self) -> None:
+        self.turns: dict[str, Turn] = {}
+
+    async def start_turn(self, turn: Turn) -> None:
+        self.turns[turn.id] = turn
+
+    def note_progress(self, turn: Turn) -> None:
+        self.turns[turn.id] = turn
+
+    async def finish_turn(self, turn: Turn) -> None:
+        self.turns[turn.id] = turn
+
+
+class StillClock:
+    """A clock that moves a tenth of a second at each look."""
+
+    def __init__(self) -> None:
+        self._ticks = count()
+
+    def now(self) -> float:
+        return 1_800_000_000.0
+
+    def monotonic(self) -> float:
+        return next(self._ticks) / 10
+
+
+class FixedTools:
+    """Tools that answer with what the test gave."""
+
+    def __init__(self, **outputs: str) -> None:
+        self._outputs = outputs
+        self.specs = tuple(ToolSpec(name=name) for name in outputs)
+
+    async def run(self, call: ToolCallBlock) -> Message:
+        block = ToolResultBlock(tool_call_id=call.id, output=self._outputs.get(call.name, "unknown tool"))
+        return Message(role="tool", tool_call_id=call.id, content=(block,))
+
+
+@dataclass
+class ScriptedBackend:
+    """A backend for the chat screen; `stored` are the turns of the last conversation."""
+
+    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
+    tools: FixedTools | None = None
+    stored: Sequence[Turn] = ()
+    storage_error: StorageError | None = None
+    kept: KeptTurns = field(default_factory=KeptTurns)
+    preloaded: threading.Event = field(default_factory=threading.Event)
+    notices: list[str] = field(default_factory=list)
+    is_slow: bool = False
+    is_closed: bool = False
+
+    def preload(self) -> None:
+        if self.is_slow:
+            self.preloaded.wait(10)
+
+    async def open_conversation(self, *, resume: bool) -> Conversation:
+        if self.storage_error is not None:
+            raise self.storage_error
+        return self._conversation(self.stored if resume else ())
+
+    async def open_unsaved(self) -> Conversation:
+        return self._conversation(())
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        return await self.provider.list_models()
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+    def _conversation(self, turns: Sequence[Turn]) -> Conversation:
+        return Conversation(self.provider, self.kept, StillClock(), toolbox=self.tools, turns=turns)

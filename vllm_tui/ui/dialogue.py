@@ -1,0 +1,221 @@
+"""The talk with the server behind the chat screen: opening, asking, cancelling, models and efforts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+from textual.worker import Worker, WorkerFailed
+
+from vllm_tui.domain.errors import InvalidRequest, StorageError, VLLMError
+from vllm_tui.engine.events import TurnFinished
+from vllm_tui.ui.activity import Status
+from vllm_tui.ui.launch import Backend, Launch, OpenConversation
+from vllm_tui.ui.model_choice import Efforts, choose_model
+from vllm_tui.ui.turn_show import TurnShow
+from vllm_tui.ui.widgets.prompt import Prompt
+from vllm_tui.ui.widgets.topline import short_model
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.engine.events import TurnEvent
+    from vllm_tui.engine.turn_run import TurnSettings
+
+Starter = Callable[[OpenConversation], "AsyncGenerator[TurnEvent, None]"]
+"""What begins a turn."""
+
+CANCEL_SECONDS = 3.0
+"""How long leaving waits for a cancelled turn to be saved."""
+
+
+class Dialogue:
+    """One conversation at a time with one server; runs its work as workers of `screen`.
+
+    `ask_for_model` is called when several models are served and none is the configured one.
+    """
+
+    def __init__(
+        self,
+        screen: Screen[None],
+        launch: Launch,
+        backend: Backend,
+        show: TurnShow,
+        prompt: Prompt,
+        ask_for_model: Callable[[], None],
+    ) -> None:
+        self.models: tuple[ModelInfo, ...] = ()
+        self.model = launch.model
+        self.effort = launch.effort
+        self.efforts = Efforts()
+        self.was_used = False
+        self._screen = screen
+        self._launch = launch
+        self._backend = backend
+        self._show = show
+        self._prompt = prompt
+        self._ask_for_model = ask_for_model
+        self._conversation: OpenConversation | None = None
+        self._opened = asyncio.Event()
+        self._turn: Worker[None] | None = None
+
+    def open(self) -> None:
+        """Load what is heavy, open the conversation, and ask the server what it serves."""
+        self._work(self._open(), "open", "open the conversation")
+
+    def connect(self) -> None:
+        """Ask the server what it serves."""
+        self._work(self._check_models(), "models", "ask the server for its models")
+
+    def ask(self, text: str) -> bool:
+        """Send `text`; return False when an answer still runs."""
+        return self._begin(lambda conversation: conversation.ask(text, self._settings()))
+
+    def again(self) -> bool:
+        """Answer the last question again; return False when an answer runs or there is no question."""
+        return self.was_used and self._begin(lambda conversation: conversation.retry(self._settings()))
+
+    def go_on(self) -> bool:
+        """Continue the last answer; return False when it was not cut or one runs."""
+        can = self._conversation is not None and self._conversation.can_continue
+        return can and self._begin(lambda conversation: conversation.continue_answer(self._settings()))
+
+    def cancel(self) -> bool:
+        """Stop the running turn and keep what came; return whether there was one."""
+        if not self._show.is_running or self._turn is None:
+            return False
+        self._show.cancelling()
+        self._turn.cancel()
+        return True
+
+    def new(self) -> None:
+        """Begin a new conversation."""
+        self._opened.clear()
+        self._work(self._open_new(), "open", "begin a new conversation")
+
+    def use_model(self, model: str) -> None:
+        """Talk to `model` from the next question on."""
+        self.model = model
+        self._show.window = next((info.context_window for info in self.models if info.id == model), None)
+        self._show.stage.topline.change(model=model)
+        self._prompt.ask_about(short_model(model))
+
+    def use_effort(self, effort: str | None) -> None:
+        """Ask with `effort` from the next question on; None sends none."""
+        self.effort = effort
+        self._show.stage.topline.show_effort(effort)
+        levels = " · ".join(f"‹{name}›" if name == (effort or "default") else name for name in self.effort_names())
+        self._show.stage.hintline.say(f"reasoning effort  {levels}")
+
+    def effort_names(self) -> list[str]:
+        """Return the efforts this model takes as words; `default` is not sent."""
+        return [level or "default" for level in self.efforts.levels(self.model)]
+
+    def last_answer(self) -> str:
+        """Return the text of the newest answer, empty when there is none."""
+        turns = self._conversation.turns if self._conversation else []
+        answers = (turn.rounds[-1].answer.text for turn in reversed(turns) if turn.rounds)
+        return next((answer for answer in answers if answer), "")
+
+    async def close(self) -> None:
+        """Cancel what runs, wait until it is saved, close the backend."""
+        if self.cancel() and self._turn is not None:
+            with suppress(WorkerFailed, TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._turn.wait()), CANCEL_SECONDS)
+        if self._opened.is_set():
+            await self._backend.aclose()
+
+    def _begin(self, start: Starter) -> bool:
+        if self._show.is_running:
+            return False
+        self.was_used = True
+        self._show.begin()
+        self._turn = self._work(self._run_turn(start), "turn", "one question and its answer")
+        return True
+
+    async def _open(self) -> None:
+        await asyncio.to_thread(self._backend.preload)
+        await self._take_conversation(resume=self._launch.resume)
+        await self._check_models()
+
+    async def _open_new(self) -> None:
+        await self._take_conversation(resume=False)
+        self._show.stage.hintline.say("new conversation")
+
+    async def _take_conversation(self, *, resume: bool) -> None:
+        try:
+            self._conversation = await self._backend.open_conversation(resume=resume)
+        except StorageError as error:
+            self._conversation = await self._backend.open_unsaved()
+            self._show.stage.transcript.add_note("warning", f"This conversation is not saved. {error}")
+        turns = self._conversation.turns
+        if turns or not resume:
+            self._show.load(turns)
+        if resume and not turns:
+            self._show.stage.hintline.say("no earlier conversation; this is a new one")
+        self.was_used = self.was_used or bool(turns)
+        self._prompt.past.load(turn.question.text for turn in turns)
+        for notice in self._backend.notices:
+            self._show.stage.transcript.add_note("warning", notice)
+        self._backend.notices.clear()
+        self._opened.set()
+
+    async def _run_turn(self, start: Starter) -> None:
+        await self._opened.wait()
+        conversation = self._conversation
+        assert conversation is not None
+        try:
+            async with aclosing(start(conversation)) as events:
+                async for event in events:
+                    self._show.observe(event)
+                    if isinstance(event, TurnFinished):
+                        self._learn(event.error)
+        finally:
+            if conversation.turns:
+                self._show.settle(conversation.turns[-1])
+
+    def _settings(self) -> TurnSettings:
+        from vllm_tui.engine.turn_run import TurnSettings  # loads pydantic: not before the first frame
+
+        return TurnSettings(model=self.model or None, effort=self.effort)
+
+    def _learn(self, error: VLLMError | None) -> None:
+        if not isinstance(error, InvalidRequest) or not error.supported:
+            return
+        self.efforts.learn(self.model, error.supported)
+        if self.effort is not None and self.effort not in self.efforts.levels(self.model):
+            refused = self.effort
+            self.use_effort(None)
+            names = ", ".join(self.effort_names())
+            self._show.stage.hintline.say(f"this model takes no effort {refused}; ^R offers {names}", "warning")
+
+    async def _check_models(self) -> None:
+        stage = self._show.stage
+        try:
+            self.models = await self._backend.list_models()
+        except VLLMError as error:
+            stage.transcript.add_note("error", f"{error} Then /connect asks again.")
+            if not self._show.is_running:
+                self._show.rest(Status("no server", "error"))
+            return
+        choice = choose_model(self.model, self.models)
+        wanted = self.model
+        self.use_model(choice.model)
+        if choice.verdict == "substituted":
+            stage.transcript.add_note("warning", f"The server does not serve {wanted}. Using {choice.model}.")
+        elif choice.verdict == "several":
+            stage.transcript.add_note("warning", f"The server does not serve {wanted}. Choose a model: Ctrl+O.")
+            self._ask_for_model()
+        elif choice.verdict == "none":
+            stage.transcript.add_note("error", "The server lists no model. Wait until it has loaded one; /connect.")
+        if not self._show.is_running:
+            self._show.rest(self._show.activity.outcome if choice.verdict != "none" else Status("no model", "error"))
+
+    def _work(self, work: Coroutine[None, None, None], group: str, description: str) -> Worker[None]:
+        return self._screen.run_worker(
+            work, name=group, group=group, exclusive=True, exit_on_error=False, description=description
+        )

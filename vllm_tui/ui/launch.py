@@ -1,0 +1,100 @@
+"""What the screen is told before anything heavy is loaded, and what it needs from the world afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.turns import Turn
+    from vllm_tui.engine.events import TurnEvent
+    from vllm_tui.engine.turn_run import TurnSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A prompt worth trying, listed in the palette: demo answers and demo failures."""
+
+    title: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """The start of one session: cheap facts only.
+
+    `server` is the host as shown, `data_folder` where copies and reports go (made when needed), `warnings` lines
+    to show once, `resume` whether the last conversation is opened again, `rate` repaints a second of an answer.
+    """
+
+    server: str
+    model: str
+    data_folder: Path
+    base_url: str = ""
+    is_local: bool = True
+    effort: str | None = None
+    theme: str = "dark"
+    reasoning_mode: Literal["show", "collapse", "hide"] = "collapse"
+    sidebar: bool = True
+    rate: float = 15.0
+    demo: bool = False
+    resume: bool = False
+    max_tokens: int | None = None
+    samples: tuple[Sample, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class OpenConversation(Protocol):
+    """A conversation that can be shown and continued; `engine.conversation.Conversation` is one."""
+
+    turns: list[Turn]
+    """The turns so far, oldest first."""
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether the last answer was cut and can go on."""
+        ...
+
+    def ask(self, question: str, settings: TurnSettings | None = None) -> AsyncGenerator[TurnEvent, None]:
+        """Run one turn."""
+        ...
+
+    def retry(self, settings: TurnSettings | None = None) -> AsyncGenerator[TurnEvent, None]:
+        """Answer the last question again."""
+        ...
+
+    def continue_answer(self, settings: TurnSettings | None = None) -> AsyncGenerator[TurnEvent, None]:
+        """Go on with a cut answer."""
+        ...
+
+
+class Backend(Protocol):
+    """Server and store behind the screen. Only `preload` may be slow; it runs once, in a thread, before the rest.
+
+    `notices` are lines the person should read, such as a damaged file that was set aside.
+    """
+
+    notices: list[str]
+
+    def preload(self) -> None:
+        """Import and build everything that is heavy."""
+        ...
+
+    async def open_conversation(self, *, resume: bool) -> OpenConversation:
+        """Return the last conversation (`resume`) or a new one. Raises StorageError."""
+        ...
+
+    async def open_unsaved(self) -> OpenConversation:
+        """Return a new conversation that is kept in memory only, for when there is no usable data folder."""
+        ...
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return what the server serves. Raises VLLMError."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections and files."""
+        ...

@@ -1,0 +1,211 @@
+"""The chat: top line, transcript, sidebar, prompt and keys, and what every action does."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
+
+from vllm_tui.ui.actions import SlashCommand, action_for_slash, bound_actions, read_prompt
+from vllm_tui.ui.activity import outcome_of
+from vllm_tui.ui.dialogue import Dialogue
+from vllm_tui.ui.launch import Backend, Launch
+from vllm_tui.ui.screens.chat_actions import MODES, ChatActions
+from vllm_tui.ui.themes import THEME_NAMES
+from vllm_tui.ui.transcript.view import TranscriptView
+from vllm_tui.ui.turn_show import Stage, TurnShow
+from vllm_tui.ui.widgets.hintline import HintLine
+from vllm_tui.ui.widgets.keyline import KeyLine, Where
+from vllm_tui.ui.widgets.prompt import Prompt
+from vllm_tui.ui.widgets.sidebar import Sidebar
+from vllm_tui.ui.widgets.topline import Subject, TopLine, short_model
+
+_TICK_SECONDS = 0.25
+_SIDEBAR_FROM, _SHORT_BELOW = 100, 16
+_LEAST_WIDTH, _LEAST_HEIGHT = 40, 12
+_ENDS = 9
+
+
+class ChatScreen(ChatActions):
+    """The program's first and main screen."""
+
+    DEFAULT_CSS = """
+    ChatScreen {
+        background: $background; color: $foreground; layers: base cover;
+        #middle { height: 1fr; }
+        #entry { height: auto; max-height: 8; padding: 0 0 0 1; }
+        #mark { width: 2; height: 1; color: $accent; text-style: bold; }
+        #cover { layer: cover; display: none; width: 100%; height: 100%; background: $background;
+                 content-align: center middle; }
+        &.-short TopLine { height: 1; border-bottom: none; }
+        &.-tiny #cover { display: block; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(action.keys, action.name, action.title, show=False, priority=action.name in ("interrupt", "help"))
+            for action in bound_actions()
+        ),
+        Binding("pageup", "scroll_transcript(-1)", show=False),
+        Binding("pagedown", "scroll_transcript(1)", show=False),
+        Binding("ctrl+home", "scroll_transcript(-9)", show=False),
+        Binding("ctrl+end", "scroll_transcript(9)", show=False),
+        Binding("question_mark", "help", show=False),
+    ]
+    AUTO_FOCUS = "#prompt"
+
+    def __init__(self, launch: Launch, backend: Backend) -> None:
+        super().__init__(launch)
+        self._backend = backend
+        self._wants_sidebar = launch.sidebar
+        self.is_begun = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen from top to bottom."""
+        launch = self._launch
+        yield TopLine(Subject(launch.server, launch.is_local, launch.model, launch.effort, launch.demo))
+        with Horizontal(id="middle"):
+            yield TranscriptView(rate=launch.rate, id="transcript")
+            yield Sidebar()
+        yield HintLine()
+        with Horizontal(id="entry"):
+            yield Static("❯ ", id="mark", markup=False)
+            yield Prompt()
+        yield KeyLine()
+        yield Static(f"terminal too small: {_LEAST_WIDTH}×{_LEAST_HEIGHT} needed", id="cover", markup=False)
+
+    def on_mount(self) -> None:
+        """Take keys at once; everything slow begins after the first frame."""
+        stage = Stage(self._view, self.query_one(TopLine), self.query_one(Sidebar), self.query_one(HintLine))
+        prompt = self.query_one(Prompt)
+        prompt.ask_about(short_model(self._launch.model))
+        self._view.reasoning_mode = self._launch.reasoning_mode
+        self.show = TurnShow(stage, max_tokens=self._launch.max_tokens)
+        self.dialogue = Dialogue(self, self._launch, self._backend, self.show, prompt, self.action_model)
+        for warning in self._launch.warnings:
+            self._view.add_note("warning", warning)
+        self.ticker = self.set_interval(_TICK_SECONDS, self._tick, name="turn", pause=True)
+        self.is_begun = True
+        prompt.focus()
+        self.call_after_refresh(self._host.take_early_keys)
+        self.call_after_refresh(self.dialogue.open)
+
+    @on(Prompt.Submitted)
+    def _take_prompt(self, event: Prompt.Submitted) -> None:
+        self.say("")
+        meaning = read_prompt(event.text)
+        if isinstance(meaning, SlashCommand):
+            if self._command(meaning):
+                self._prompt.sent()
+        elif self.dialogue.ask(meaning):
+            self._prompt.sent()
+            self._view.action_go_end()
+            self.ticker.resume()
+            self._show_keys()
+        else:
+            self.say("an answer is still running; your text stays here. Esc cancels the answer", "warning")
+
+    def _command(self, command: SlashCommand) -> bool:
+        action = action_for_slash(command.word)
+        if action is None:
+            self.say(f"unknown command /{command.word}; /help lists all, // sends a slash", "warning")
+            return False
+        if command.argument and not action.argument:
+            self.say(f"/{command.word} takes no argument", "warning")
+            return False
+        if command.argument:
+            return self._command_with(action.name, command.argument)
+        self.call_later(self.run_action, action.name)
+        return True
+
+    def _command_with(self, name: str, argument: str) -> bool:
+        """Run an action that was given its choice; return False (and say why) when there is no such choice."""
+        names = {"effort": self.dialogue.effort_names(), "reasoning_mode": MODES, "theme": THEME_NAMES}.get(name)
+        if names is not None and argument not in names:
+            self.say(f"{argument} is none of {', '.join(names)}", "warning")
+            return False
+        match name:
+            case "effort":
+                self.dialogue.use_effort(None if argument == "default" else argument)
+            case "reasoning_mode":
+                self._use_mode(argument)
+            case "theme":
+                self.app.theme = argument
+            case _:
+                self.dialogue.use_model(argument)
+                self.say(f"model {argument}")
+        return True
+
+    @on(TranscriptView.FollowChanged)
+    def _show_badge(self, event: TranscriptView.FollowChanged) -> None:
+        badge = "" if event.following else f"↓ {event.new_lines} new" if event.new_lines else "↓ more"
+        self.query_one(HintLine).show_badge(badge)
+
+    @on(HintLine.EndWanted)
+    def _go_to_end(self) -> None:
+        self._view.action_go_end()
+
+    @on(TranscriptView.CopyRequested)
+    def _copy(self, event: TranscriptView.CopyRequested) -> None:
+        self.say(self._host.send_copy(event.text, event.what), "good")
+
+    @on(TranscriptView.LinkChosen)
+    def _show_link(self, event: TranscriptView.LinkChosen) -> None:
+        self.say(f"{self._host.send_copy(event.url, 'link')}: {event.url}")
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _focus_moved(self) -> None:
+        self._show_keys()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave out what has no room."""
+        width, height = event.size
+        self.set_class(width < _LEAST_WIDTH or height < _LEAST_HEIGHT, "-tiny")
+        self.set_class(height < _SHORT_BELOW, "-short")
+        self._place_sidebar(width)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what a worker could not handle itself, instead of ending the program."""
+        if event.state == WorkerState.ERROR and event.worker.node is self:
+            error = event.worker.error
+            self._view.add_note("error", f"{event.worker.description} failed: {type(error).__name__}: {error}")
+            self.show.rest(outcome_of("failed"))
+
+    def _tick(self) -> None:
+        self.show.tick()
+        if not self.show.is_running:
+            self.ticker.pause()
+            self._show_keys()
+
+    def _show_keys(self) -> None:
+        where: Where = "transcript" if self._view.has_focus else "busy" if self.show.is_running else "prompt"
+        self.query_one(KeyLine).show(where)
+
+    def _place_sidebar(self, width: int) -> None:
+        self.query_one(Sidebar).display = self._wants_sidebar and width >= _SIDEBAR_FROM
+        self.call_after_refresh(self.show.tick)
+
+    def action_sidebar(self) -> None:
+        """Show or hide the sidebar."""
+        self._wants_sidebar = not self._wants_sidebar
+        if self.size.width < _SIDEBAR_FROM:
+            self.say(f"the sidebar needs {_SIDEBAR_FROM} columns; the figures are on this line")
+        self._place_sidebar(self.size.width)
+
+    def action_scroll_transcript(self, pages: int) -> None:
+        """Scroll the transcript by pages, from wherever the focus is; nine pages are all of them."""
+        view = self._view
+        if pages >= _ENDS:
+            view.action_go_end()
+        elif pages <= -_ENDS:
+            view.action_go_home()
+        elif pages < 0:
+            view.scroll_page_up(animate=False)
+        else:
+            view.scroll_page_down(animate=False)

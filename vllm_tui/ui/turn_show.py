@@ -1,0 +1,163 @@
+"""Shows a running turn: its events go to the transcript, the meter and the state line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from vllm_tui.accounting.figures import ConversationFigures, TurnFigures
+from vllm_tui.accounting.meter import TurnMeter, conversation_figures, turn_figures
+from vllm_tui.domain.events import BlockDelta, RetryScheduled
+from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent, TurnFinished
+from vllm_tui.ui.activity import READY, Activity, Status, outcome_of
+from vllm_tui.ui.figures_text import answer_line, figures_line
+from vllm_tui.ui.widgets.hintline import HintLine
+from vllm_tui.ui.widgets.sidebar import Sidebar
+from vllm_tui.ui.widgets.topline import TopLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vllm_tui.domain.messages import Message
+    from vllm_tui.domain.turns import Turn
+    from vllm_tui.ui.transcript.view import TranscriptView
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The widgets a turn is shown on."""
+
+    transcript: TranscriptView
+    topline: TopLine
+    sidebar: Sidebar
+    hintline: HintLine
+
+
+class TurnShow:
+    """Folds a turn's events into what is on screen; `clock` gives seconds that never go back."""
+
+    def __init__(self, stage: Stage, *, max_tokens: int | None = None, clock: Callable[[], float] = monotonic) -> None:
+        self.stage = stage
+        self.activity = Activity(max_tokens=max_tokens)
+        self.window: int | None = None
+        self._clock = clock
+        self._meter = TurnMeter()
+        self._turn = TurnFigures()
+        self._before = ConversationFigures()
+        self._retry: tuple[int, RetryScheduled] | None = None
+        self._is_settled = True
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a turn runs."""
+        return self.activity.is_running
+
+    def load(self, turns: Sequence[Turn]) -> None:
+        """Show stored turns and what they cost."""
+        self._turn = turn_figures(turns[-1], self.window) if turns else TurnFigures()
+        self._before = conversation_figures(turns[:-1])
+        self.stage.transcript.load(turns, lambda turn: answer_line(turn_figures(turn)))
+        self.rest(READY)
+
+    def begin(self) -> None:
+        """A question was sent."""
+        self._keep_turn()
+        self._meter = TurnMeter(self.window, calibration=self._meter.calibration)
+        self._turn = TurnFigures()
+        self._is_settled = False
+        self.activity.begin(self._clock())
+        self.tick()
+
+    def cancelling(self) -> None:
+        """The person asked to stop."""
+        self.activity.cancelling(self._clock())
+        self.tick()
+
+    def observe(self, event: TurnEvent) -> None:
+        """Take one event of the running turn."""
+        now = self._clock()
+        self.activity.observe(event, now)
+        if isinstance(event, BlockDelta):
+            self._meter.observe(event, now)
+            self.stage.transcript.apply(event)
+            return
+        self._end_retry()
+        match event:
+            case RequestStarted():
+                self._meter.request_started(now)
+            case ToolRunStarted():
+                self._meter.tool_started(now)
+            case ToolRunFinished(result=result):
+                self._meter.tool_finished(_output_of(result), now)
+            case TurnFinished(turn=turn):
+                self.settle(turn, event)
+                return
+            case RetryScheduled():
+                self._meter.observe(event, now)
+                self._retry = (self.stage.transcript.add_note("retry", self._retry_text(event, now)), event)
+                self.tick()
+                return
+            case _:
+                self._meter.observe(event, now)  # type: ignore[arg-type]
+        self.stage.transcript.apply(event)
+
+    def settle(self, turn: Turn, event: TurnFinished | None = None) -> None:
+        """The turn ended; without its last event (it was cancelled) one is made. Later calls do nothing."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        self._end_retry()
+        self._meter.turn_finished(self._clock())
+        self.stage.transcript.apply(event or TurnFinished(turn))
+        self._turn = self._meter.figures(self._clock())
+        if line := answer_line(self._turn):
+            self.stage.transcript.set_footer(line)
+        self.rest(outcome_of(turn.status, self.activity.max_tokens))
+
+    def rest(self, outcome: Status) -> None:
+        """Nothing runs; say `outcome`."""
+        self.activity.rest(outcome)
+        self._paint()
+
+    def tick(self) -> None:
+        """Paint what changed; called while a turn runs."""
+        if not self._is_settled:
+            self._turn = self._meter.figures(self._clock())
+        now = self._clock()
+        if self._retry is not None and self.activity.doing == "retrying":
+            note, event = self._retry
+            self.stage.transcript.update_note(note, self._retry_text(event, now))
+        self._paint()
+
+    def _paint(self) -> None:
+        now, stage = self._clock(), self.stage
+        stage.topline.show(self.activity.status(now, self._turn.tokens_per_second.value))
+        if stage.sidebar.display:
+            stage.sidebar.show(self._turn, self._before.plus(self._turn) if self._turn.requests else self._before)
+            stage.hintline.show_figures("")
+        else:
+            stage.hintline.show_figures(figures_line(self._turn))
+
+    def _end_retry(self) -> None:
+        if self._retry is not None:
+            self.stage.transcript.remove_note(self._retry[0])
+            self._retry = None
+
+    def _keep_turn(self) -> None:
+        if self._turn.requests:
+            self._before = self._before.plus(self._turn)
+
+    def _retry_text(self, event: RetryScheduled, now: float) -> str:
+        left = self.activity.retry_seconds(now)
+        when = f"in {left} s" if left else "now"
+        return f"{event.error} Retry {event.attempt} of {event.max_retries} {when}; Esc cancels."
+
+
+def _output_of(result: Message) -> str:
+    if isinstance(result.content, str):
+        return result.content
+    outputs = [block.output for block in result.content if block.type == "tool_result"]
+    return "\n".join(output if isinstance(output, str) else json.dumps(output) for output in outputs)

@@ -1,0 +1,164 @@
+"""Joins the parts to a running program: settings to provider, store, engine and screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from vllm_tui.provider.addresses import is_local
+from vllm_tui.settings.layers import Settings
+
+if TYPE_CHECKING:
+    from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.turns import Turn
+    from vllm_tui.engine.conversation import Conversation
+    from vllm_tui.engine.ports import Transcript
+    from vllm_tui.provider.client import VLLMProvider
+    from vllm_tui.store.conversations import ConversationStore
+    from vllm_tui.ui.launch import Launch, Sample
+
+SLOW_LINK_RATE, SLOW_LINK_FRAMES = 4, "8"
+DEMO_SERVER = "demo server"
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return time.monotonic()
+
+
+class LiveBackend:
+    """The server and the conversations on disk, as the chat screen needs them."""
+
+    def __init__(self, settings: Settings, data_folder: Path, *, demo: bool) -> None:
+        self._settings = settings
+        self._data_folder = data_folder
+        self._demo = demo
+        self.notices: list[str] = []
+        self._provider: VLLMProvider
+        self._store: ConversationStore
+
+    def preload(self) -> None:
+        """Import the SDK, check the settings and open the store's thread; raises ConfigurationError."""
+        from vllm_tui.engine import conversation, memory  # noqa: F401  (loaded here, used in the event loop)
+        from vllm_tui.store.conversations import ConversationStore
+
+        self._store = ConversationStore(self._data_folder)
+        self._provider = build_provider(self._settings, demo=self._demo)
+
+    async def open_conversation(self, *, resume: bool) -> Conversation:
+        """Return the last conversation or a new one; raises StorageError."""
+        notice = await self._store.open()
+        if notice is not None:
+            self.notices.append(notice)
+        latest = await self._store.latest_conversation() if resume else None
+        turns = () if latest is None else await self._store.load_conversation(latest)
+        return self._conversation(self._store, latest, turns)
+
+    async def open_unsaved(self) -> Conversation:
+        """Return a new conversation that is kept in memory only."""
+        from vllm_tui.engine.memory import MemoryTranscript
+
+        return self._conversation(MemoryTranscript())
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return what the server serves; raises VLLMError."""
+        return await self._provider.list_models()
+
+    async def aclose(self) -> None:
+        """Close connections and files."""
+        await self._provider.aclose()
+        await self._store.aclose()
+
+    def _conversation(
+        self, transcript: Transcript, conversation_id: str | None = None, turns: Sequence[Turn] = ()
+    ) -> Conversation:
+        from vllm_tui.engine.conversation import Conversation
+
+        clock = SystemClock()
+        return Conversation(self._provider, transcript, clock, conversation_id=conversation_id, turns=turns)
+
+
+def build_provider(settings: Settings, *, demo: bool) -> VLLMProvider:
+    """Return the provider that `settings` describe, or one that talks to the demo; raises ConfigurationError."""
+    from vllm_tui.provider.client import VLLMProvider
+    from vllm_tui.provider.config import ProviderConfig
+
+    if not demo:
+        return VLLMProvider(ProviderConfig.model_validate(settings.provider_mapping()))
+    from vllm_tui.demo.transport import BASE_URL, DemoTransport
+
+    mapping = {**settings.provider_mapping(), "base_url": BASE_URL}
+    return VLLMProvider(ProviderConfig.model_validate(mapping), transport=DemoTransport())
+
+
+def data_folder_of(settings: Settings) -> Path:
+    """Return the folder of conversations; it need not exist."""
+    named = settings.text_or_none("data_folder")
+    if named is not None:
+        return Path(named).expanduser()
+    from vllm_tui.settings.paths import default_data_folder
+
+    return default_data_folder()
+
+
+def build_launch(settings: Settings, *, demo: bool, resume_last: bool) -> Launch:
+    """Return what the screen shows before anything heavy is loaded."""
+    from vllm_tui.ui.launch import Launch
+
+    base_url = settings.text("base_url")
+    display = settings.text("reasoning_display")
+    return Launch(
+        server=DEMO_SERVER if demo else server_name(base_url),
+        model=settings.text("default_model"),
+        data_folder=data_folder_of(settings),
+        is_local=demo or is_local(base_url),
+        effort=settings.text_or_none("reasoning"),
+        theme=settings.text("theme"),
+        reasoning_mode="show" if display == "show" else "hide" if display == "hide" else "collapse",
+        sidebar=settings.is_on("sidebar"),
+        rate=SLOW_LINK_RATE if settings.is_on("slow_link") else settings.integer("update_rate"),
+        demo=demo,
+        resume=resume_last,
+        max_tokens=settings.integer("max_tokens"),
+        samples=demo_samples() if demo else (),
+    )
+
+
+def server_name(base_url: str) -> str:
+    """Return host and port of an address as the top line shows them."""
+    parts = urlsplit(base_url)
+    return parts.netloc.rpartition("@")[2] or base_url
+
+
+def demo_samples() -> tuple[Sample, ...]:
+    """Return the failures the demo can act out, for the palette."""
+    from vllm_tui.demo.failures import FAILURES
+    from vllm_tui.ui.launch import Sample
+
+    return tuple(Sample(failure.description, failure.prompt) for failure in FAILURES)
+
+
+def run_app(settings: Settings, *, demo: bool = False, resume_last: bool = False) -> int:
+    """Show the chat until the person quits; return the exit code."""
+    if settings.is_on("slow_link"):
+        os.environ.setdefault("TEXTUAL_FPS", SLOW_LINK_FRAMES)  # read when textual is imported
+    from vllm_tui.ui.app import ChatApp
+
+    launch = build_launch(settings, demo=demo, resume_last=resume_last)
+    app = ChatApp(launch, LiveBackend(settings, launch.data_folder, demo=demo))
+    app.run(mouse=settings.is_on("mouse"))
+    if app.was_used and app.return_code == 0:
+        print("resume: vllm-tui -c" + (" --demo" if demo else ""), file=sys.stderr)
+    return app.return_code or 0

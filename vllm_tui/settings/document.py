@@ -28,7 +28,7 @@ class Profile:
 
     name: str
     keys: Mapping[str, object]
-    values: Mapping[str, object]
+    values: Mapping[str, object] = field(repr=False)
     index: int
 
 
@@ -37,8 +37,8 @@ class Document:
     """A configuration file that was read; `text` is empty when there is none."""
 
     path: Path | None
-    text: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
+    values: Mapping[str, object] = field(default_factory=dict, repr=False)
     profiles: tuple[Profile, ...] = ()
 
     def profile_named(self, name: str) -> Profile:

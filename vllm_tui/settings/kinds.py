@@ -260,10 +260,8 @@ def _is_json(value: object) -> bool:
     match value:
         case None | bool():
             return True
-        case int():
-            return _is_whole(value)
-        case float():
-            return math.isfinite(value)
+        case int() | float():
+            return _is_whole(value) if isinstance(value, int) else math.isfinite(value)
         case str():
             return not _UNFIT.search(value)
         case list():

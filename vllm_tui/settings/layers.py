@@ -31,8 +31,8 @@ class Origin:
 class Entry:
     """A checked value, what was written for it, and where."""
 
-    value: OptionValue
-    raw: object
+    value: OptionValue = field(repr=False)
+    raw: object = field(repr=False)
     origin: Origin
 
 
@@ -40,8 +40,8 @@ class Entry:
 class Sources:
     """What settings are made of, so that they can be made again."""
 
-    flags: Mapping[str, OptionValue]
-    environ: Mapping[str, str]
+    flags: Mapping[str, OptionValue] = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
     path: Path | None
     profile: str | None
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import cast
@@ -40,7 +40,7 @@ class Edit:
     """
 
     name: str
-    value: OptionValue | Unset
+    value: OptionValue | Unset = field(repr=False)
     profile: str | None = None
 
 

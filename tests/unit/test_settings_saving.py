@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import stat
 import subprocess
 import sys
@@ -184,7 +182,6 @@ while True:
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that can't be caught")
 def test_a_kill_during_saving_leaves_a_readable_file(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     for _ in range(4):
@@ -196,13 +193,6 @@ def test_a_kill_during_saving_leaves_a_readable_file(tmp_path: Path) -> None:
         assert len(str(read_document(path).values["instructions"])) == 200_000
     save_edits(read_document(path), [Edit("seed", 1)], {})
     assert sorted(item.name for item in tmp_path.iterdir()) == [".config.toml.lock", "config.toml", "config.toml.bak"]
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(ConfigurationError, match="can't be written: Permission denied"):
-        save_edits(read_document(tmp_path / "config.toml"), [Edit("seed", 1)], {})
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
@@ -273,6 +263,8 @@ def test_a_saved_value_that_a_flag_hides_stays_in_force(tmp_path: Path) -> None:
         ('instructions = "# not"', False),
         ('instructions = "a \\" # b"', False),
         ("instructions = '''\n# text\n'''", False),
+        ('instructions = """\n# text \\""" # text"""', False),
+        ("instructions = '''it's''' # mine", True),
     ],
 )
 def test_comments_are_noticed_before_they_are_lost(text: str, has_comments: bool) -> None:

@@ -18,6 +18,10 @@ MODULE = "provider-vllm"
 _PROFILE_KEYS = ("module", "instance_id", "source", "config")
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 
+_BASIC_TEXT = r'"{3}(?:\\.|[^\\])*?"{3}|"(?:\\.|[^"\\\n])*"'
+_LITERAL_TEXT = r"'{3}.*?'{3}|'[^'\n]*'"
+_TEXTS_AND_COMMENTS = re.compile(f"{_BASIC_TEXT}|{_LITERAL_TEXT}|(#)", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -62,7 +66,7 @@ class Document:
     @property
     def has_comments(self) -> bool:
         """Whether the file holds comments, which do not survive saving."""
-        return any(_has_comment(line) for line in self.text.splitlines())
+        return any(found[1] for found in _TEXTS_AND_COMMENTS.finditer(self.text))
 
 
 def read_document(path: Path | None) -> Document:
@@ -156,8 +160,3 @@ def _line_of(text: str, name: str, index: int | None) -> int | None:
         elif key.match(line) and section == wanted and (index is None or count == index):
             return number
     return None
-
-
-def _has_comment(line: str) -> bool:
-    without_texts = re.sub(r'"(?:\\.|[^"\\])*"|\'[^\']*\'', "", line)
-    return "#" in without_texts

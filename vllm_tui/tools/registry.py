@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vllm_tui.domain.errors import ConfigurationError
@@ -25,11 +25,15 @@ class _Entry:
 
 
 class Registry:
-    """Tools by name, in the order they were added. Tools that are not ready are listed but never offered."""
+    """Tools by name, in the order they were added. Tools that are not ready are listed but never offered.
+
+    `on_approved` is called with a changed tool the person accepted.
+    """
 
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self._entries: dict[str, _Entry] = {}
         self._notes: list[str] = []
+        self.on_approved: Callable[[Tool], None] | None = None
         for tool in tools:
             self.add(tool)
 
@@ -95,6 +99,8 @@ class Registry:
         entry = self._entry(name)
         if entry.readiness == "changed":
             self._entries[name] = replace(entry, readiness="ready", problem=None)
+            if self.on_approved is not None:
+                self.on_approved(entry.tool)
 
     def _entry(self, name: str) -> _Entry:
         if name not in self._entries:

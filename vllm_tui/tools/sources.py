@@ -1,0 +1,130 @@
+"""Where a conversation's tools come from, as the person configured it; a source that fails is a note, not a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from vllm_tui.domain.errors import ConfigurationError
+from vllm_tui.domain.values import Value
+from vllm_tui.tools.files import build_file_tools
+from vllm_tui.tools.mcp_server import McpServer, McpServerConfig
+from vllm_tui.tools.pins import Pins
+from vllm_tui.tools.python_tools import PythonModule, load_python_tools
+from vllm_tui.tools.registry import Registry, build_builtins
+from vllm_tui.tools.tool import Tool, ToolFailed
+from vllm_tui.tools.tool_files import load_tool_file
+
+
+class ToolsConfig(Value):
+    """Tools from the person's own configuration. `pins` is the file that remembers accepted MCP tools.
+
+    `folder` is what `list_files` and `read_file` may see; `python` holds module names or paths ending in .py.
+    """
+
+    folder: str | None = None
+    python: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    mcp: tuple[McpServerConfig, ...] = ()
+    pins: str | None = None
+
+
+class ToolSources:
+    """The registry of a conversation and what keeps it filled. Open it off the main path; close it at the end."""
+
+    def __init__(self, config: ToolsConfig | None = None, *, is_demo: bool = False) -> None:
+        """Register the built-in tools; the rest comes with `open`."""
+        self.config = config or ToolsConfig()
+        self.registry = Registry(build_builtins(is_demo=is_demo))
+        self._servers: list[McpServer] = []
+        self._pins = Pins()
+
+    async def open(self) -> None:
+        """Load files and modules and connect to servers, at the same time; what fails is noted in the registry."""
+        self._load_pins()
+        self.registry.on_approved = self._accept
+        self._load_files()
+        modules = [self._load_python(name) for name in self.config.python]
+        await asyncio.gather(*modules, *(self._connect(server) for server in self.config.mcp))
+
+    async def close(self) -> None:
+        """Close every server."""
+        servers, self._servers = self._servers, []
+        await asyncio.gather(*(server.close() for server in servers))
+
+    async def connect_again(self, name: str) -> None:
+        """Close a server and open it anew; raises ConfigurationError for an unknown name."""
+        config = next((entry for entry in self.config.mcp if entry.name == name), None)
+        if config is None:
+            raise ConfigurationError(f"There is no MCP server called {name!r} in the configuration.")
+        for server in [entry for entry in self._servers if entry.config.name == name]:
+            self._servers.remove(server)
+            await server.close()
+        self.registry.remove("mcp", name)
+        await self._connect(config)
+
+    def _load_pins(self) -> None:
+        if self.config.pins is None:
+            return
+        try:
+            self._pins = Pins(Path(self.config.pins).expanduser())
+        except ConfigurationError as error:
+            self.registry.note(str(error))
+
+    def _load_files(self) -> None:
+        try:
+            if self.config.folder is not None:
+                self._add(build_file_tools(Path(self.config.folder)))
+        except ConfigurationError as error:
+            self.registry.note(str(error))
+        for name in self.config.files:
+            try:
+                self._add(load_tool_file(Path(name).expanduser()))
+            except ConfigurationError as error:
+                self.registry.note(str(error))
+
+    async def _load_python(self, name: str) -> None:
+        try:
+            found = await load_python_tools(PythonModule(name))
+        except ToolFailed as error:
+            self.registry.note(f"The tools of {name} could not be loaded: {error}")
+            return
+        for problem in found.problems:
+            self.registry.note(f"{name}: {problem}")
+        self._add(found.tools)
+
+    async def _connect(self, config: McpServerConfig) -> None:
+        server = McpServer(config, partial(self._take, config.name), partial(self._lose, config.name))
+        self._servers.append(server)
+        try:
+            await server.open()
+        except ToolFailed as error:
+            self._servers.remove(server)
+            self.registry.note(str(error))
+
+    def _take(self, name: str, tools: Sequence[Tool]) -> None:
+        """Replace the tools of a server; those that differ from what was accepted wait for the person."""
+        off = {entry.name for entry in self.registry.listings if not entry.is_enabled}
+        self.registry.remove("mcp", name)
+        for tool in tools:
+            try:
+                self.registry.add(tool, is_enabled=tool.name not in off, changed=self._pins.difference(tool))
+            except ConfigurationError as error:
+                self.registry.note(str(error))
+
+    def _lose(self, name: str, why: str) -> None:
+        self.registry.remove("mcp", name)
+        self.registry.note(f"The MCP server {name} is gone: {why}. Its tools are no longer offered.")
+
+    def _accept(self, tool: Tool) -> None:
+        if tool.kind == "mcp":
+            self._pins.accept(tool)
+
+    def _add(self, tools: Sequence[Tool]) -> None:
+        for tool in tools:
+            try:
+                self.registry.add(tool)
+            except ConfigurationError as error:
+                self.registry.note(str(error))

@@ -12,6 +12,7 @@ from turn_values import FULL, answered, turn
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.turns import Turn
+from vllm_tui.engine.ports import Archive, Transcript
 from vllm_tui.store.conversations import ConversationStore
 
 
@@ -158,6 +159,36 @@ async def test_a_deleted_conversation_leaves_no_text_behind(tmp_path: Path) -> N
         await store.delete_conversation("never there")
         assert [entry.id for entry in await store.list_conversations()] == ["c2"]
         assert b"my secret" not in bytes_in(tmp_path)
+
+
+async def test_conversations_nobody_used_for_long_can_be_removed(tmp_path: Path) -> None:
+    async with ConversationStore(tmp_path) as store:
+        await store.finish_turn(turn("a", conversation_id="old", status="completed"))
+        (old,) = await store.list_conversations()
+        await store.finish_turn(turn("b", conversation_id="new", status="completed"))
+        assert await store.delete_unused(old.updated) == 0
+        assert await store.delete_unused(old.updated + 1e-6) == 1
+        assert [entry.id for entry in await store.list_conversations()] == ["new"]
+
+
+async def test_a_closed_store_opens_again_when_it_is_needed(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path)
+    for number in range(3):
+        await store.finish_turn(turn(f"t{number}", status="completed"))
+        closing = asyncio.create_task(store.aclose())
+        await asyncio.sleep(0)
+        await store.finish_turn(turn(f"u{number}", status="completed"))
+        await closing
+    assert [entry.turns for entry in await store.list_conversations()] == [6]
+    await store.aclose()
+
+
+async def test_the_store_is_what_the_engine_asks_for(tmp_path: Path) -> None:
+    async with ConversationStore(tmp_path) as store:
+        transcript: Transcript = store
+        archive: Archive = store
+        await transcript.finish_turn(turn(status="completed"))
+        assert await archive.latest_conversation() == "c1"
 
 
 async def test_a_turn_whose_conversation_was_deleted_meanwhile_is_kept_whole(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class ConversationStore:
         return await self._call(lambda database: database.notice)
 
     async def aclose(self) -> None:
-        """Write what is waiting and close the file."""
+        """Write what is waiting and close the file; a later call opens it again."""
         thread = self._worker.stop()
         if thread is not None:
             await asyncio.to_thread(thread.join)
@@ -86,6 +86,10 @@ class ConversationStore:
     async def delete_conversation(self, conversation_id: str) -> None:
         """Remove a conversation with all its turns; an unknown id is no error."""
         await self._call(lambda database: database.delete(conversation_id))
+
+    async def delete_unused(self, since: float) -> int:
+        """Remove the conversations last used before `since` (seconds since the epoch); return how many."""
+        return await self._call(lambda database: database.delete_unused(since))
 
     async def _call(self, job: Callable[[Database], T]) -> T:
         future = self._worker.submit(job)

@@ -71,13 +71,22 @@ class Database:
 
     def delete(self, conversation_id: str) -> None:
         """Remove a conversation and overwrite its pages."""
+        self._delete("id = ?", conversation_id)
+
+    def delete_unused(self, since: float) -> int:
+        """Remove conversations last used before `since`; return how many."""
+        return self._delete("updated < ?", since)
+
+    def _delete(self, condition: Literal["id = ?", "updated < ?"], value: str | float) -> int:
         with in_words(self.path):
             self._connection.execute("PRAGMA secure_delete = ON")
         try:
             with self._transaction():
-                self._connection.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+                query = f"DELETE FROM conversations WHERE {condition}"  # noqa: S608 - one of two constants
+                count = self._connection.execute(query, (value,)).rowcount
             with in_words(self.path):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return count
         finally:
             with in_words(self.path):
                 self._connection.execute("PRAGMA secure_delete = FAST")

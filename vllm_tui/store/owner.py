@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from vllm_tui.domain.errors import StorageError
@@ -32,7 +33,8 @@ class Owner:
 
     def close(self) -> None:
         """Take the mark away."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink()
         os.close(self._handle)
 
 
@@ -44,18 +46,18 @@ def is_alive(folder: Path, owner: str | None) -> bool:
 def forget_dead_owners(folder: Path) -> None:
     """Remove marks that killed processes left; fresh ones are spared, as their lock may be on its way."""
     for path in folder.iterdir():
-        try:
+        with suppress(OSError):
             if time.time() - path.stat().st_mtime > _SETTLING_SECONDS and not _is_locked(path):
                 path.unlink()
-        except FileNotFoundError:
-            continue
 
 
 def _is_locked(path: Path) -> bool:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

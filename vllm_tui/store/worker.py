@@ -43,6 +43,7 @@ class Worker:
         self._noted: dict[str, Turn] = {}
         self._last_write = 0.0
         self._thread: threading.Thread | None = None
+        self._ending: threading.Thread | None = None
         self._database: Database | None = None
 
     def submit(self, job: Callable[[Database], T]) -> Future[T]:
@@ -79,12 +80,15 @@ class Worker:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._jobs.put(None)
+            self._jobs = queue.SimpleQueue()
+            self._ending = thread
         return thread
 
     def _enqueue(self, job: _Job) -> None:
         self._jobs.put(job)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="conversations", daemon=True)
+            work = (self._jobs, self._ending)
+            self._thread = threading.Thread(target=self._run, args=work, name="conversations", daemon=True)
             self._thread.start()
 
     def _attempt(self, job: Callable[[Database], T]) -> T:
@@ -102,10 +106,12 @@ class Worker:
             self._database = Database(self._folder, busy_seconds=self._busy_seconds)
         return self._database
 
-    def _run(self) -> None:
+    def _run(self, jobs: queue.SimpleQueue[_Job | None], before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
         while True:
             try:
-                job = self._jobs.get(timeout=self._seconds_until_write())
+                job = jobs.get(timeout=self._seconds_until_write())
             except queue.Empty:
                 self._write_noted()
                 continue

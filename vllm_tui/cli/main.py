@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from vllm_tui.cli.crash import mask_tracebacks, secrets_of
 from vllm_tui.cli.flags import add_option_flags, add_program_flags, option_flags
-from vllm_tui.domain.errors import ConfigurationError
+from vllm_tui.domain.errors import ConfigurationError, VLLMError
 from vllm_tui.domain.hygiene import clean
-from vllm_tui.settings.layers import Settings, Sources
+from vllm_tui.settings.layers import Settings, Sources, load_settings
 from vllm_tui.settings.paths import CONFIG_VARIABLE, config_path
+
+FAILED = 1
+"""Exit code for what could not be done."""
 
 USAGE_ERROR = 2
 """Exit code for a wrong command line, wrong settings or a terminal that is not one."""
+
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""Exit codes after Ctrl+C and when the reader left, as shells have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class Command:
 
 COMMANDS = (
     Command("ask", "vllm_tui.cli.ask", "ask one question and print the answer"),
+    Command("tokens", "vllm_tui.cli.tokens", "count the tokens of a text or a request"),
+    Command("vocab", "vllm_tui.cli.vocab", "show, install or verify vocabulary files"),
     Command("config", "vllm_tui.cli.config", "show, check or import settings", takes_sources=True),
 )
 """The sub-commands; a module is loaded only when its command is given."""
@@ -50,7 +59,7 @@ _COMMAND_EPILOG = "All options that `vllm-tui --help` lists work here too."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 0 fine, 2 wrong settings or usage, others by sub-command."""
+    """Run the program and return its exit code: 0 fine, 1 failed, 2 wrong settings or usage, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = build_parser(words).parse_args(words)
     command = next((item for item in COMMANDS if item.name == getattr(arguments, "command", None)), None)
@@ -60,14 +69,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run_screen(arguments, load(sources))
         run: Callable[..., int] = import_module(command.module).run
         return run(arguments, sources if command.takes_sources else load(sources))
-    except ConfigurationError as error:
+    except VLLMError as error:
         print(f"vllm-tui: {clean(str(error))}", file=sys.stderr)
-        return USAGE_ERROR
+        return USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
+    except BrokenPipeError:
+        # The reader left (`| head`); what is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser for a command line; only the sub-command named in `words` is loaded."""
-    named = next((item.name for item in COMMANDS if item.name in words), None)
+    """Return the parser for a command line; only sub-commands named in `words` are loaded."""
     parser = argparse.ArgumentParser(
         prog="vllm-tui",
         usage="vllm-tui [options] [command]",
@@ -87,10 +101,10 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
             allow_abbrev=False,
             add_help=item.takes_sources,
             description=item.help[0].upper() + item.help[1:] + ".",
-            epilog=_COMMAND_EPILOG,
         )
-        if item.name == named:
+        if item.name in words:
             import_module(item.module).add_arguments(sub)
+            sub.epilog = f"{sub.epilog or ''}\n{_COMMAND_EPILOG}"
             if not item.takes_sources:
                 add_program_flags(sub)
                 add_option_flags(sub, hidden=True)
@@ -107,10 +121,10 @@ def sources_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sou
 
 
 def load(sources: Sources) -> Settings:
-    """Return the settings made of `sources`; raises ConfigurationError."""
-    from vllm_tui.settings.layers import load_settings
-
-    return load_settings(sources.flags, sources.environ, sources.path, sources.profile)
+    """Return the settings made of `sources`, their keys masked in crashes; raises ConfigurationError."""
+    settings = load_settings(sources.flags, sources.environ, sources.path, sources.profile)
+    mask_tracebacks(secrets_of(settings))
+    return settings
 
 
 def _run_screen(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,221 +1,236 @@
-"""The transcript on screen: a document drawn line by line, with a block cursor that follows the end."""
+"""The transcript as a widget: what it is given, and what its keys and the mouse do."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.segment import Segment
-from textual import on
+from textual import events
 from textual.binding import Binding, BindingType
-from textual.events import Resize
-from textual.geometry import Size
-from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
-from textual.timer import Timer
 
-from vllm_tui.domain.events import BlockDelta, RetryScheduled
-from vllm_tui.domain.hygiene import clean, clean_line
-from vllm_tui.engine.events import ToolRunFinished, ToolRunStarted, TurnEvent, TurnFinished, TurnStarted
+from vllm_tui.ui.transcript import messages, tool_card
+from vllm_tui.ui.transcript.blocks import Block, NoteKind, ReasoningMode
+from vllm_tui.ui.transcript.canvas import Canvas
+from vllm_tui.ui.transcript.document import Document
+from vllm_tui.ui.transcript.layout import Seen
+from vllm_tui.ui.transcript.paint import MARGIN
+from vllm_tui.ui.transcript.render import copy_number
 
 if TYPE_CHECKING:
     from vllm_tui.domain.turns import Turn
+    from vllm_tui.engine.events import TurnEvent
 
-ReasoningMode = Literal["show", "collapse", "hide"]
-NoteKind = Literal["info", "warning", "error", "retry", "success"]
-_GLYPHS = {"question": "❯", "thinking": "┊", "text": " ", "tool_call": "▸", "footer": "●", "info": "·"}
+_NAMES = {"tool_call": "tool call", "thinking": "reasoning", "text": "answer", "footer": "figures"}
 
 
-class TranscriptView(ScrollView, can_focus=True):
-    """Shows turns; is fed with events and says what the reader did."""
+class TranscriptView(Canvas, can_focus=True):
+    """Shows turns; is fed with events, and says what the reader did. `rate` is frames a second while text streams."""
 
-    DEFAULT_CSS = """
-    TranscriptView { height: 1fr; overflow-x: hidden; scrollbar-gutter: stable; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "cursor(-1)", "Block before", show=False),
         Binding("down,j", "cursor(1)", "Block after", show=False),
         Binding("enter,space", "fold", "Fold", show=False),
         Binding("y", "copy_block", "Copy block", show=False),
-        Binding("c", "copy_code", "Copy code", show=False),
+        Binding("c", "copy_code", "Copy code block", show=False),
+        Binding("i", "choose", "Inspect", show=False),
         Binding("g,home", "go_home", "Start", show=False),
         Binding("G,end", "go_end", "End", show=False),
-        Binding("i", "choose", "Inspect", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
     ]
 
-    class FollowChanged(Message):
-        """The view began or ceased to follow the end; `new_lines` counts lines below what is seen."""
-
-        def __init__(self, following: bool, new_lines: int) -> None:
-            super().__init__()
-            self.following = following
-            self.new_lines = new_lines
-
-    class BlockChosen(Message):
-        """A block was chosen for inspection."""
-
-        def __init__(self, block_id: int, kind: str) -> None:
-            super().__init__()
-            self.block_id = block_id
-            self.kind = kind
-
-    class CopyRequested(Message):
-        """The reader wants `text` on the clipboard; `what` names it."""
-
-        def __init__(self, text: str, what: str) -> None:
-            super().__init__()
-            self.text = text
-            self.what = what
-
-    class LinkChosen(Message):
-        """A link was clicked; show its target before opening it."""
-
-        def __init__(self, url: str) -> None:
-            super().__init__()
-            self.url = url
+    FollowChanged = messages.FollowChanged
+    BlockChosen = messages.BlockChosen
+    CopyRequested = messages.CopyRequested
+    CodeAsked = messages.CodeAsked
+    LinkChosen = messages.LinkChosen
 
     reasoning_mode: reactive[ReasoningMode] = reactive[ReasoningMode]("collapse")
 
-    def __init__(self, *, rate: float = 12.0, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
-        self.rate = rate
-        self._blocks: list[list[str]] = []
-        self._open: dict[int, int] = {}
-        self._rows: list[str] = []
-        self._pending: Timer | None = None
-        self._follow = True
+    def __init__(
+        self,
+        *,
+        rate: float = 12.0,
+        clock: Callable[[], float] = time.monotonic,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(Document(clock), rate, clock, id)
+        self._codes: list[str] = []
 
     @property
     def following(self) -> bool:
         """Return whether the view follows the end."""
-        return self._follow
+        return self.window.following
+
+    # what it is given
 
     def apply(self, event: TurnEvent) -> None:
-        """Take one event of the running turn; it is painted with the next tick."""
-        match event:
-            case TurnStarted(turn=turn):
-                self._add("question", turn.question.text)
-            case BlockDelta(index=index, kind=kind, text=text):
-                if index not in self._open:
-                    self._open[index] = self._add(kind, "")
-                self._blocks[self._open[index]][1] += text
-            case RetryScheduled():
-                self._add("info", str(event.error))
-            case ToolRunStarted() | ToolRunFinished():
-                self._add("tool_call", event.call.name)
-            case TurnFinished(turn=turn):
-                self._open.clear()
-                if turn.error:
-                    self._add("info", turn.error)
-            case _:
-                pass
-        self._mark()
+        """Take one event of the running turn; it is painted with the next frame."""
+        self.document.apply(event)
+        self.wake()
 
     def load(self, turns: Sequence[Turn], footer: Callable[[Turn], str] | None = None) -> None:
-        """Show stored turns; `footer` gives the figures line of each."""
-        self.clear()
-        for turn in turns:
-            for message in turn.messages:
-                self._add("question" if message.role == "user" else "text", message.text)
-            if footer:
-                self._add("footer", footer(turn))
-        self._mark()
+        """Show stored turns from their end; `footer` gives the figures line of each."""
+        self.document.load(turns, footer)
+        self.window.following = True
+        self.wake()
 
     def clear(self) -> None:
         """Show nothing."""
-        self._blocks.clear()
-        self._open.clear()
-        self._mark()
+        self.load(())
 
     def add_note(self, kind: NoteKind, text: str) -> int:
-        """Add a line of the program; return its id."""
-        self._mark()
-        return self._add("info", text)
+        """Add a line of the program at the end; return its id."""
+        note_id = self.document.add_note(kind, text)
+        self.wake()
+        return note_id
 
     def update_note(self, note_id: int, text: str) -> None:
-        """Change the text of a note."""
-        self._blocks[note_id][1] = text
-        self._mark()
+        """Change the text of a note; nothing happens when it is gone."""
+        self.document.update_note(note_id, text)
+        self.wake()
 
     def remove_note(self, note_id: int) -> None:
-        """Take a note away."""
-        self._blocks[note_id][1] = ""
-        self._mark()
+        """Take a note away; nothing happens when it is gone."""
+        self.document.remove_note(note_id)
+        self.wake()
 
     def set_footer(self, text: str) -> None:
         """Set the figures line under the newest turn."""
-        if self._blocks and self._blocks[-1][0] == "footer":
-            self._blocks[-1][1] = text
-        else:
-            self._add("footer", text)
-        self._mark()
+        self.document.set_footer(text)
+        self.wake()
 
     def toggle_all_reasoning(self) -> None:
-        """Fold or unfold all reasoning."""
-        self.reasoning_mode = "collapse" if self.reasoning_mode == "show" else "show"
+        """Fold all reasoning when some of it is open, else unfold all."""
+        self.reasoning_mode = self.document.toggle_reasoning()
+        self.wake()
 
     def toggle_block(self) -> None:
         """Fold or unfold the block under the cursor."""
+        self._fold(self._under_cursor)
 
     def copy_text(self) -> str | None:
         """Return the source of the block under the cursor, None when there is none."""
-        return self._blocks[-1][1] if self._blocks else None
+        block = self._under_cursor
+        if block is None:
+            return None
+        return tool_card.words(block.tool, block.source) if block.tool else block.source
 
     def code_blocks(self) -> list[str]:
-        """Return the code blocks of the block under the cursor."""
-        return []
+        """Return the code blocks of the block under the cursor, in the order of their numbers."""
+        block = self._under_cursor
+        return block.code_blocks() if block is not None and block.kind in ("text", "tool_call") else []
 
-    def _add(self, kind: str, text: str) -> int:
-        self._blocks.append([kind, text])
-        return len(self._blocks) - 1
+    def watch_reasoning_mode(self, mode: ReasoningMode) -> None:
+        """Show all reasoning the way that was chosen."""
+        if self.document.mode != mode:
+            self.document.set_mode(mode)
+            self.wake()
 
-    def _mark(self) -> None:
-        if self._pending is None and self.is_mounted:
-            self._pending = self.set_timer(1 / self.rate, self._tick)
+    # the mouse
 
-    def _tick(self) -> None:
-        self._pending = None
-        width = max(10, self.size.width - 4)
-        self._rows = []
-        for kind, text in self._blocks:
-            for line in clean(text).splitlines() if kind != "footer" else [clean_line(text)]:
-                for at in range(0, max(len(line), 1), width):
-                    self._rows.append(f" {_GLYPHS.get(kind, ' ')} {line[at : at + width]}")
-            self._rows.append("")
-        self.virtual_size = Size(self.size.width, len(self._rows))
-        if self._follow:
-            self.scroll_end(animate=False, immediate=True)
-        self.refresh()
+    def on_click(self, event: events.Click) -> None:
+        """Fold by a header, follow a link, copy by a code block's number; else put the cursor on the block."""
+        at = event.get_content_offset(self)
+        if at is None or at.y >= len(self.window.seen) or self.text_selection is not None:
+            return
+        seen = self.window.seen[at.y]
+        if seen.number < 0:
+            return
+        self.document.cursor = seen.block.id
+        cell = at.x - MARGIN
+        address = next((to for begin, end, to in seen.row.links if begin <= cell < end), None)
+        if address:
+            self.post_message(self.LinkChosen(address))
+        elif number := copy_number(seen.row, cell):
+            self._copy_code(self.code_blocks()[number - 1 : number], number)
+        elif self._is_header(seen):
+            self._fold(seen.block)
+        self.show_window()
 
-    def on_mount(self) -> None:
-        """Paint what was given before."""
-        self._mark()
+    def _is_header(self, seen: Seen) -> bool:
+        is_foldable = seen.block.kind in ("thinking", "tool_call") or self.document.is_folded(seen.block)
+        return seen.number == 0 and is_foldable
 
-    def render_line(self, y: int) -> Strip:
-        """Return row `y` of the viewport."""
-        index = y + self.scroll_offset.y
-        if index >= len(self._rows):
-            return Strip.blank(self.size.width)
-        return Strip([Segment(self._rows[index])]).crop_extend(0, self.size.width, None)
+    def on_key(self, event: events.Key) -> None:
+        """Take the number of the code block that is to be copied."""
+        codes, self._codes = self._codes, []
+        if codes and (event.character or "").isdigit():
+            number = int(event.character or "0")
+            self._copy_code(codes[number - 1 : number] if number else [], number)
+            event.stop()
+            event.prevent_default()
 
-    @on(Resize)
-    def _resized(self) -> None:
-        self._mark()
+    # keys
+
+    def action_cursor(self, step: int) -> None:
+        """Go to the block before or after; a block larger than the view is passed by half views."""
+        block = self._under_cursor
+        if block is not None and self.window.passes(block.id, step):
+            self.show_window()
+            return
+        seen = [seen.block.id for seen in self.window.seen]
+        moved = self.document.move_cursor(step, seen[-1] if seen else None)
+        if moved is not None:
+            self.window.reveal(moved.id)
+            self.show_window()
+
+    def action_fold(self) -> None:
+        """Fold or unfold the block under the cursor."""
+        self.toggle_block()
 
     def action_copy_block(self) -> None:
         """Ask for the block under the cursor to be copied."""
-        text = self.copy_text()
-        if text is not None:
-            self.post_message(self.CopyRequested(text, "block"))
+        block, text = self._under_cursor, self.copy_text()
+        if block is not None and text:
+            self.post_message(self.CopyRequested(text, _NAMES.get(block.kind, block.kind)))
+
+    def action_copy_code(self) -> None:
+        """Ask for the code of the block to be copied; with several, the next key is the number of one."""
+        codes = self.code_blocks()
+        if len(codes) > 1:
+            self._codes = codes
+            self.post_message(self.CodeAsked(len(codes)))
+        else:
+            self._copy_code(codes, 1)
+
+    def action_choose(self) -> None:
+        """Say that the block under the cursor is to be inspected."""
+        block = self._under_cursor
+        if block is not None:
+            self.post_message(self.BlockChosen(block.id, block.kind))
 
     def action_go_home(self) -> None:
-        """Go to the start."""
-        self._follow = False
-        self.scroll_home(animate=False)
+        """Go to the first line."""
+        self.window.scroll_to(0)
+        self.document.move_cursor(-len(self.document.blocks))
+        self.show_window()
 
     def action_go_end(self) -> None:
-        """Go to the end and follow it."""
-        self._follow = True
-        self.scroll_end(animate=False)
+        """Go to the last line and follow the end from now on."""
+        self.window.go_end()
+        self.document.move_cursor(len(self.document.blocks))
+        self.show_window()
+
+    def action_page(self, pages: int) -> None:
+        """Move by whole views."""
+        self.window.scroll_to(self.window.top + pages * max(self.size.height - 1, 1))
+        self.show_window()
+
+    # inside
+
+    @property
+    def _under_cursor(self) -> Block | None:
+        return self.document.block(self.document.cursor)
+
+    def _fold(self, block: Block | None) -> None:
+        if block is not None:
+            self.document.toggle(block)
+            self.window.hold(block.id)
+            self.show_window()
+
+    def _copy_code(self, codes: Sequence[str], number: int) -> None:
+        if codes:
+            self.post_message(self.CopyRequested(codes[0], f"code block {number}"))

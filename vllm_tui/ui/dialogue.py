@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
-from textual.worker import Worker, WorkerFailed
+from textual.worker import Worker, WorkerError
 
 from vllm_tui.domain.errors import InvalidRequest, StorageError, VLLMError
 from vllm_tui.engine.events import TurnFinished
@@ -124,7 +124,7 @@ class Dialogue:
     async def close(self) -> None:
         """Cancel what runs, wait until it is saved, close the backend."""
         if self.cancel() and self._turn is not None:
-            with suppress(WorkerFailed, TimeoutError):
+            with suppress(WorkerError, TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._turn.wait()), CANCEL_SECONDS)
         if self._opened.is_set():
             await self._backend.aclose()

@@ -1,1 +1,1 @@
-"""Recording and replay of wire traffic."""
+"""Record and replay of wire traffic, what to take away from it, and its timeline."""

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from vllm_tui.accounting.vocabulary import DEFAULT_URL, Vocabulary, file_status
 
@@ -98,24 +99,27 @@ class Downloader:
         if have > vocabulary.size:
             part.unlink()
             have = 0
-        with self._open(vocabulary, have) as reply, part.open("r+b" if have else "wb") as file:
+        with self._open(vocabulary, have) as reply:
             resumed = have > 0 and reply.status == http.HTTPStatus.PARTIAL_CONTENT
-            if not resumed:
-                have = 0
-            file.seek(have)
-            file.truncate()
-            for chunk in _chunks(reply):
-                if self.is_stopped():
-                    raise DownloadFailed(f"The download of {vocabulary.file_name} was stopped.")
-                if time.monotonic() > end:
-                    raise _TryAgain(f"it took longer than {self.deadline:g} s")
-                file.write(chunk)
-                have += len(chunk)
-                self.on_progress(Progress(vocabulary.file_name, have, vocabulary.size))
-                if have > vocabulary.size:
-                    break
+            with part.open("ab" if resumed else "wb") as file:
+                have = self._save(vocabulary, reply, file, have if resumed else 0, end)
         if have < vocabulary.size:
             raise _TryAgain(f"the connection broke off after {have:,} of {vocabulary.size:,} bytes")
+
+    def _save(
+        self, vocabulary: Vocabulary, reply: http.client.HTTPResponse, file: IO[bytes], have: int, end: float
+    ) -> int:
+        for chunk in _chunks(reply):
+            if self.is_stopped():
+                raise DownloadFailed(f"The download of {vocabulary.file_name} was stopped.")
+            if time.monotonic() > end:
+                raise _TryAgain(f"it took longer than {self.deadline:g} s")
+            file.write(chunk)
+            have += len(chunk)
+            self.on_progress(Progress(vocabulary.file_name, have, vocabulary.size))
+            if have > vocabulary.size:
+                break
+        return have
 
     @contextlib.contextmanager
     def _open(self, vocabulary: Vocabulary, have: int) -> Iterator[http.client.HTTPResponse]:

@@ -170,9 +170,10 @@ def weakest(figures: Iterable[Figure]) -> FigureSource | None:
 
 def total_of(figures: Iterable[Figure], note: str = "") -> Figure:
     """Return the sum of the known figures, named after the weakest source; unknown when none is known."""
-    known = [figure for figure in figures if figure.value is not None]
+    given = tuple(figures)
+    known = [figure for figure in given if figure.value is not None]
     if not known:
-        return UNKNOWN
+        return Figure(note=next((figure.note for figure in given if figure.note), ""))
     if len(known) == 1:
         return known[0]
     value = sum(figure.value or 0 for figure in known)

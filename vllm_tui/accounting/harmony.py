@@ -180,7 +180,7 @@ class HarmonyRenderer:
             case DeveloperText():
                 body = self._encoder.encode(self._developer_text(message.content))
                 first: PartName = message.part if message.content.instructions else "tools"
-                split = bool(message.content.functions and message.content.instructions)
+                split = bool(message.content.functions and first != "tools")
                 tokens = (*header, *body, end)
                 yield from self._split_tools(first, tokens) if split else (PromptSlice(first, tokens),)
             case texts:

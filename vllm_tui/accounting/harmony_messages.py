@@ -135,12 +135,13 @@ def _preamble(body: Mapping[str, JsonValue], facts: ServerFacts) -> tuple[list[H
     instructions = body.get("instructions")
     if instructions is None and isinstance(items, list):
         instructions, items = _peel_instructions(items)
-    text = instructions if isinstance(instructions, str) and instructions else None
+    text = instructions if isinstance(instructions, str) else None
     functions = _functions(body)
     identity = f"{facts.identity}\n{text}" if text and facts.system_instructions else facts.identity
     system = SystemText(facts.date, identity, _effort(body), _namespaces(body, facts))
     messages = [HarmonyMessage("system", system, "system")]
     developer = None if facts.system_instructions else text
+    # Empty instructions still print their heading, but only above tools.
     if developer or functions is not None:
         messages.append(HarmonyMessage("developer", DeveloperText(developer, functions or ()), "instructions"))
     return messages, items
@@ -351,4 +352,7 @@ def _texts(content: JsonValue) -> list[str]:
 
 
 def _flat_text(content: JsonValue) -> str | None:
-    return content if isinstance(content, str) else "".join(_texts(content)) or None
+    if isinstance(content, str):
+        return content
+    texts = _texts(content)
+    return "".join(texts) if texts else None

@@ -318,6 +318,8 @@ class _TurnClock:
             return UNKNOWN
         while self._slices and self._slices[0][0] < now - SPEED_WINDOW:
             self._slices.popleft()
+        if self._slice_end < now - SPEED_WINDOW:
+            return Figure(0.0, "estimate", "Nothing came for a while.")
         count = self._slice_count + sum(count for _, count in self._slices)
         begin = self._slices[0][0] - _SLICE if self._slices else self._slice_end - _SLICE
         span = now - begin

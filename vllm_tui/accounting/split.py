@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NOT_ZERO = "The server reported 0 although text came, so its number is not used."
 _MINUS = "Output minus reasoning, as reported."
+_CALLS_INSIDE = "The server counts calls of this model as reasoning; divided by length."
 _SCALED = "The reported output, divided by the lengths of its parts."
 
 
@@ -27,7 +28,7 @@ class Calibration:
         """Return this with one answer of known `tokens` taken in; short answers weigh little."""
         if tokens < 8 or characters <= 0:
             return self
-        weight = tokens / (tokens + min(self.learned_tokens, 2_000))
+        weight = tokens / (tokens + 32 + min(self.learned_tokens, 2_000))
         per_delta = self.tokens_per_delta + weight * (tokens / deltas - self.tokens_per_delta) if deltas > 1 else None
         per_token = self.characters_per_token + weight * (characters / tokens - self.characters_per_token)
         return Calibration(per_delta or self.tokens_per_delta, per_token, self.learned_tokens + tokens)
@@ -129,16 +130,18 @@ def _kinds(usage: Usage | None, seen: Seen, output: Figure, note: str) -> tuple[
     tokens, reasoning = int(output.value), usage.reasoning_tokens
     if reasoning is None or reasoning > tokens or (reasoning == 0 and seen.reasoning):
         return _shares(tokens, seen, usage.source)
-    return _around_reasoning(tokens, reasoning, seen, usage.source)
+    # Only Harmony models have counts per round (vLLM 0.20 and later).
+    return _around_reasoning(tokens, reasoning, seen, usage.source, is_harmony=bool(usage.input_tokens_per_turn))
 
 
-def _around_reasoning(tokens: int, reasoning: int, seen: Seen, source: FigureSource) -> tuple[Figure, Figure, Figure]:
+def _around_reasoning(
+    tokens: int, reasoning: int, seen: Seen, source: FigureSource, *, is_harmony: bool
+) -> tuple[Figure, Figure, Figure]:
     rest = tokens - reasoning
     known = Figure(reasoning, source)
     if not seen.tool_calls:
         return known, Figure(rest, source, _MINUS), Figure(0, source)
-    # vLLM counts the calls of Harmony models as reasoning: then the rest is too small to hold them.
-    if rest < seen.answer + seen.tool_calls / 2 and reasoning >= seen.reasoning + seen.tool_calls / 2:
+    if is_harmony:
         return _calls_in_reasoning(reasoning, rest, seen, source)
     if not seen.answer:
         return known, Figure(0, source), Figure(rest, source, _MINUS)
@@ -147,12 +150,11 @@ def _around_reasoning(tokens: int, reasoning: int, seen: Seen, source: FigureSou
 
 
 def _calls_in_reasoning(reasoning: int, rest: int, seen: Seen, source: FigureSource) -> tuple[Figure, Figure, Figure]:
-    answer = Figure(rest, source, _MINUS)
-    if not seen.reasoning:
-        return Figure(0, source), answer, Figure(reasoning, source, "The server counts calls as reasoning.")
+    """Take the calls out of what vLLM reports as reasoning of a Harmony model; the rest is answer and markers."""
     calls = round(reasoning * seen.tool_calls / (seen.reasoning + seen.tool_calls))
-    note = "The server counts calls as reasoning; divided by length."
-    return Figure(reasoning - calls, "estimate", note), answer, Figure(calls, "estimate", note)
+    markers = 0 if seen.answer else rest
+    thought = Figure(reasoning - calls, "estimate" if seen.reasoning else source, _CALLS_INSIDE)
+    return thought, Figure(rest - markers, source, _MINUS), Figure(calls + markers, "estimate", _CALLS_INSIDE)
 
 
 def _shares(tokens: int, seen: Seen, source: FigureSource) -> tuple[Figure, Figure, Figure]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -50,7 +51,7 @@ class McpServer:
     def __init__(
         self,
         config: McpServerConfig,
-        on_tools: Callable[[Sequence[Tool]], None],
+        on_tools: Callable[[Sequence[Tool]], Awaitable[None]],
         on_gone: Callable[[str], None],
     ) -> None:
         self.config = config
@@ -94,7 +95,8 @@ class McpServer:
             await asyncio.wait({owner})
 
     async def _own(self) -> None:
-        """Hold the connection from one task, as the SDK's scopes ask for."""
+        """Hold the connection from one task, as the SDK's scopes ask for; load the SDK beside the event loop."""
+        await asyncio.to_thread(import_module, "mcp")
         from mcp import Client
         from mcp_types import ToolListChangedNotification
 
@@ -138,7 +140,7 @@ class McpServer:
             cursor = page.next_cursor
             if not cursor or len(found) >= _MAX_TOOLS:
                 break
-        self._on_tools([self._tool(entry) for entry in found[:_MAX_TOOLS]])
+        await self._on_tools([self._tool(entry) for entry in found[:_MAX_TOOLS]])
 
     def _tool(self, entry: McpTool) -> Tool:
         spec = ToolSpec(

@@ -43,8 +43,11 @@ class Pins:
         return hidden
 
     def accept(self, tool: Tool) -> None:
-        """Keep a tool as it is now. Raises ConfigurationError when the file can't be written."""
+        """Take a tool as it is now; `save` keeps it."""
         self._known[_key(tool)] = _marks(tool)
+
+    def save(self) -> None:
+        """Write the file. Raises ConfigurationError when it can't be written."""
         if self._path is not None:
             _save(self._path, self._known)
 

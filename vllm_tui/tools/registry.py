@@ -16,6 +16,18 @@ NAME_LIMIT = 64
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
+def name_problem(name: str) -> str | None:
+    """Say why a tool can't be offered under this name, or None (letters, digits, _ and -, at most 64)."""
+    if not name or len(name) > NAME_LIMIT or not set(name) <= _NAME_CHARACTERS:
+        return f"the name must be 1 to {NAME_LIMIT} letters, digits, _ or -"
+    return None
+
+
+def tool_problem(tool: Tool) -> str | None:
+    """Say why a tool can't be offered, or None."""
+    return name_problem(tool.name) or schema_problem(tool.spec.parameters)
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     tool: Tool
@@ -30,17 +42,25 @@ class Registry:
     `on_approved` is called with a changed tool the person accepted.
     """
 
-    def __init__(self, tools: Iterable[Tool] = ()) -> None:
+    def __init__(self, tools: Iterable[Tool] = (), check: Callable[[Tool], str | None] = tool_problem) -> None:
         self._entries: dict[str, _Entry] = {}
         self._notes: list[str] = []
         self.on_approved: Callable[[Tool], None] | None = None
         for tool in tools:
-            self.add(tool)
+            self.add(tool, check=check)
 
-    def add(self, tool: Tool, *, is_enabled: bool = True, changed: str | None = None) -> None:
+    def add(
+        self,
+        tool: Tool,
+        *,
+        is_enabled: bool = True,
+        changed: str | None = None,
+        check: Callable[[Tool], str | None] = tool_problem,
+    ) -> None:
         """Add a tool; `changed` says how it differs from what was approved.
 
-        A tool whose name or schema can't be used is kept with its problem and not offered. Raises
+        A tool whose name or schema can't be used is kept with its problem and not offered. `check` finds the
+        problem; checking a hostile schema takes seconds, so it can be done elsewhere and handed in. Raises
         ConfigurationError for a name in use.
         """
         if tool.name in self._entries:
@@ -49,7 +69,7 @@ class Registry:
                 f"Two tools are called {tool.name!r}: one from {taken.origin}, one from {tool.origin}.",
                 hint="Rename one or leave one out.",
             )
-        problem = name_problem(tool.name) or schema_problem(tool.spec.parameters)
+        problem = check(tool)
         readiness: Readiness = "invalid" if problem else "changed" if changed else "ready"
         self._entries[tool.name] = _Entry(tool, is_enabled, readiness, problem or changed)
 
@@ -113,13 +133,6 @@ def build_builtins(*, is_demo: bool = False) -> tuple[Tool, ...]:
     """Return the built-in tools that need no setting up; the weather is offered in demo mode only."""
     tools = (build_current_time(), build_calculator(), build_stub())
     return (*tools, build_demo_weather()) if is_demo else tools
-
-
-def name_problem(name: str) -> str | None:
-    """Say why a tool can't be offered under this name, or None (letters, digits, _ and -, at most 64)."""
-    if not name or len(name) > NAME_LIMIT or not set(name) <= _NAME_CHARACTERS:
-        return f"the name must be 1 to {NAME_LIMIT} letters, digits, _ or -"
-    return None
 
 
 def _is_offered(entry: _Entry) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from vllm_tui.tools.files import build_file_tools
 from vllm_tui.tools.mcp_server import McpServer, McpServerConfig
 from vllm_tui.tools.pins import Pins
 from vllm_tui.tools.python_tools import PythonModule, load_python_tools
-from vllm_tui.tools.registry import Registry, build_builtins
+from vllm_tui.tools.registry import Registry, build_builtins, tool_problem
 from vllm_tui.tools.tool import Tool, ToolFailed
 from vllm_tui.tools.tool_files import load_tool_file
+
+_CHECK_SECONDS = 10.0
 
 
 class ToolsConfig(Value):
@@ -35,9 +38,9 @@ class ToolSources:
     """The registry of a conversation and what keeps it filled. Open it off the main path; close it at the end."""
 
     def __init__(self, config: ToolsConfig | None = None, *, is_demo: bool = False) -> None:
-        """Register the built-in tools; the rest comes with `open`."""
+        """Register the built-in tools, whose schemas need no check; the rest comes with `open`."""
         self.config = config or ToolsConfig()
-        self.registry = Registry(build_builtins(is_demo=is_demo))
+        self.registry = Registry(build_builtins(is_demo=is_demo), check=lambda tool: None)
         self._servers: list[McpServer] = []
         self._pins = Pins()
 
@@ -45,7 +48,8 @@ class ToolSources:
         """Load files and modules and connect to servers, at the same time; what fails is noted in the registry."""
         self._load_pins()
         self.registry.on_approved = self._accept
-        self._load_files()
+        for tools in self._read_files():
+            await self._add(tools)
         modules = [self._load_python(name) for name in self.config.python]
         await asyncio.gather(*modules, *(self._connect(server) for server in self.config.mcp))
 
@@ -73,15 +77,14 @@ class ToolSources:
         except ConfigurationError as error:
             self.registry.note(str(error))
 
-    def _load_files(self) -> None:
-        try:
-            if self.config.folder is not None:
-                self._add(build_file_tools(Path(self.config.folder)))
-        except ConfigurationError as error:
-            self.registry.note(str(error))
-        for name in self.config.files:
+    def _read_files(self) -> Iterator[Sequence[Tool]]:
+        readers: list[Callable[[], Sequence[Tool]]] = []
+        if self.config.folder is not None:
+            readers.append(partial(build_file_tools, Path(self.config.folder)))
+        readers += [partial(load_tool_file, Path(name).expanduser()) for name in self.config.files]
+        for read in readers:
             try:
-                self._add(load_tool_file(Path(name).expanduser()))
+                yield read()
             except ConfigurationError as error:
                 self.registry.note(str(error))
 
@@ -93,7 +96,7 @@ class ToolSources:
             return
         for problem in found.problems:
             self.registry.note(f"{name}: {problem}")
-        self._add(found.tools)
+        await self._add(found.tools)
 
     async def _connect(self, config: McpServerConfig) -> None:
         server = McpServer(config, partial(self._take, config.name), partial(self._lose, config.name))
@@ -104,15 +107,12 @@ class ToolSources:
             self._servers.remove(server)
             self.registry.note(str(error))
 
-    def _take(self, name: str, tools: Sequence[Tool]) -> None:
+    async def _take(self, name: str, tools: Sequence[Tool]) -> None:
         """Replace the tools of a server; those that differ from what was accepted wait for the person."""
         off = {entry.name for entry in self.registry.listings if not entry.is_enabled}
         self.registry.remove("mcp", name)
-        for tool in tools:
-            try:
-                self.registry.add(tool, is_enabled=tool.name not in off, changed=self._pins.difference(tool))
-            except ConfigurationError as error:
-                self.registry.note(str(error))
+        await self._add(tools, off)
+        self._keep_pins()
 
     def _lose(self, name: str, why: str) -> None:
         self.registry.remove("mcp", name)
@@ -121,10 +121,32 @@ class ToolSources:
     def _accept(self, tool: Tool) -> None:
         if tool.kind == "mcp":
             self._pins.accept(tool)
+            self._keep_pins()
 
-    def _add(self, tools: Sequence[Tool]) -> None:
-        for tool in tools:
+    def _keep_pins(self) -> None:
+        try:
+            self._pins.save()
+        except ConfigurationError as error:
+            self.registry.note(str(error))
+
+    async def _add(self, tools: Sequence[Tool], off: Collection[str] = ()) -> None:
+        problems = await asyncio.to_thread(_problems, tools)
+        for tool, problem in zip(tools, problems, strict=True):
+            changed = self._pins.difference(tool) if tool.kind == "mcp" else None
             try:
-                self.registry.add(tool)
+                self.registry.add(
+                    tool, is_enabled=tool.name not in off, changed=changed, check=partial(_known, problem)
+                )
             except ConfigurationError as error:
                 self.registry.note(str(error))
+
+
+def _known(problem: str | None, tool: Tool) -> str | None:
+    return problem
+
+
+def _problems(tools: Sequence[Tool]) -> list[str | None]:
+    """Check tools one by one, for some seconds altogether."""
+    deadline = time.monotonic() + _CHECK_SECONDS
+    late = "its source has too many schemas that take long to check"
+    return [tool_problem(tool) if time.monotonic() < deadline else late for tool in tools]

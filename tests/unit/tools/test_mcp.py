@@ -6,7 +6,7 @@ import asyncio
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -130,7 +130,10 @@ async def test_a_server_that_hangs_in_a_call_is_given_up_and_still_closes(tmp_pa
     [("dead", "its last words: no paper in the box"), ("silent", "no answer within 0.5 seconds")],
 )
 async def test_a_server_that_does_not_answer_is_an_error(tmp_path: Path, mode: str, words: str) -> None:
-    server = McpServer(config(tmp_path, mode).mcp[0], lambda tools: None, lambda why: None)
+    async def take(tools: Sequence[Tool]) -> None:
+        raise AssertionError(tools)
+
+    server = McpServer(config(tmp_path, mode).mcp[0], take, lambda why: None)
     with pytest.raises(ToolFailed, match=f"The MCP server box did not start: .*{words}"):
         await server.open(seconds=0.5 if mode == "silent" else 20)
     await server.close()

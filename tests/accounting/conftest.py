@@ -35,10 +35,9 @@ def renderer(encoder: HarmonyEncoder) -> HarmonyRenderer:
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep every test away from the real home and from variables of the shell."""
-    home = tmp_path / "home"
-    home.mkdir()
+    home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     # Set and taken back, so that what code under test writes there is undone too.

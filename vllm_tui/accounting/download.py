@@ -18,6 +18,7 @@ from typing import IO
 from vllm_tui.accounting.vocabulary import DEFAULT_URL, Vocabulary, file_status
 
 _CHUNK = 64 * 1024
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _AGENT = "vllm-tui (vocabulary)"
 
 
@@ -73,6 +74,8 @@ class Downloader:
                     return folder / vocabulary.file_name
                 return self._fetch_locked(vocabulary, folder)
         except OSError as error:
+            if error.errno in _NO_SPACE:
+                (folder / f".{vocabulary.file_name}.part").unlink(missing_ok=True)
             raise DownloadFailed(*_disk_words(error, folder)) from error
 
     def _fetch_locked(self, vocabulary: Vocabulary, folder: Path) -> Path:
@@ -187,7 +190,7 @@ def _network_words(error: Exception) -> str:
 
 def _disk_words(error: OSError, folder: Path) -> tuple[str, str]:
     where = error.filename or folder
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _NO_SPACE:
         return f"No space is left for the vocabulary in {folder}.", "Free 4 MB, or point HOME to a disk with room."
     return f"{where} can't be written: {error.strerror or error}.", "Check its permissions."
 

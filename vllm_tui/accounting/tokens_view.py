@@ -77,7 +77,9 @@ def channel_counts(
     for number, entry in enumerate(output_messages):
         message = raw_message(entry)
         name = "tool output" if message.role == "tool" else message.channel or "other"
-        tokens = renderer.count_answer([message]).total + 2 * (number > 0)
+        # What a tool said is written by the server as part of the prompt, the rest by the model.
+        written = renderer.render_messages([message]).count if message.role == "tool" else 0
+        tokens = written - 2 if written else renderer.count_answer([message]).total + 2 * (number > 0)
         counts[name] = counts.get(name, 0) + tokens
     return tuple(Part(*entry) for entry in counts.items())
 

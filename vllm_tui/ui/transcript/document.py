@@ -27,6 +27,8 @@ class Document:
         self.changed: set[int] = set()
         self.reshaped = True
         self.turn = 0
+        self._turns: dict[str, int] = {}
+        self._numbers = 0
         self.retry_note: int | None = None
         self._ids = 0
         self._incoming = Incoming(self, clock)
@@ -51,7 +53,7 @@ class Document:
 
         self.clear()
         for turn in turns:
-            self.begin_turn(turn.question.text)
+            self.begin_turn(turn.id, turn.question.text)
             fill_from_turn(self, turn)
             text = footer(turn) if footer else ""
             if text:
@@ -60,6 +62,7 @@ class Document:
     def clear(self) -> None:
         """Forget all blocks; the reasoning mode stays."""
         self.blocks.clear()
+        self._turns.clear()
         self._incoming.forget()
         self.cursor, self.retry_note, self.reshaped = None, None, True
 
@@ -69,10 +72,23 @@ class Document:
         """Return the block with this id, None when it is gone."""
         return next((block for block in reversed(self.blocks) if block.id == block_id), None)
 
-    def begin_turn(self, question: str) -> None:
-        """Add the question of a new turn."""
-        self.turn += 1
+    def begin_turn(self, turn_id: str, question: str, replaced: str | None = None) -> None:
+        """Add the question of a new turn, in place of the turn it `replaced`."""
+        gone = self._turns.pop(replaced, None) if replaced else None
+        for block in [block for block in self.blocks if block.turn == gone]:
+            self.remove(block)
+        self._numbers += 1
+        self.turn = self._turns[turn_id] = self._numbers
         self.add("question", question)
+
+    def resume_turn(self, turn_id: str) -> bool:
+        """Go on with a turn that is shown, without what it said on its end; False when it is not shown."""
+        if turn_id not in self._turns:
+            return False
+        self.turn = self._turns[turn_id]
+        for block in [b for b in self.blocks if b.turn == self.turn and b.kind in ("note", "footer")]:
+            self.remove(block)
+        return True
 
     def add(self, kind: BlockKind, text: str = "", before: Block | None = None) -> Block:
         """Add a block of the newest turn, at the end or before another."""
@@ -173,7 +189,7 @@ class Document:
         return self.mode
 
     def move_cursor(self, step: int, start: int | None = None) -> Block | None:
-        """Move to the visible block `step` further; without a cursor, `start` (a block's id) is where it begins."""
+        """Move to the visible block `step` further; without a cursor, go to `start` (a block's id) or to an end."""
         seen = [block for block in self.blocks if self.is_visible(block)]
         if not seen:
             return None
@@ -181,6 +197,6 @@ class Document:
         if self.cursor in ids:
             at = max(0, min(ids.index(self.cursor) + step, len(ids) - 1))
         else:
-            at = ids.index(start) if start in ids else len(ids) - 1
+            at = ids.index(start) if start in ids else 0 if step < 0 else len(ids) - 1
         self.cursor = ids[at]
         return seen[at]

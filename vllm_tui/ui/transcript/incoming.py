@@ -28,6 +28,7 @@ from vllm_tui.ui.transcript.blocks import Block, BlockKind, ToolCall
 
 if TYPE_CHECKING:
     from vllm_tui.domain import blocks as domain
+    from vllm_tui.domain.errors import VLLMError
     from vllm_tui.domain.response import ChatResponse
     from vllm_tui.domain.turns import Turn
     from vllm_tui.ui.transcript.document import Document
@@ -40,6 +41,8 @@ class Incoming:
         self._document = document
         self._clock = clock
         self._round: dict[int, Block] = {}
+        self._before: dict[int, str] = {}
+        self._cut: Block | None = None
 
     def live(self) -> list[Block]:
         """Return the reasoning that is streaming."""
@@ -48,6 +51,8 @@ class Incoming:
     def forget(self) -> None:
         """Know no blocks any more."""
         self._round.clear()
+        self._before.clear()
+        self._cut = None
 
     def apply(self, event: TurnEvent) -> None:
         """Take one event."""
@@ -60,11 +65,11 @@ class Incoming:
                 self._finish(index, final)
             case ResponseFinished(response=response):
                 self._count(response)
-            case TurnStarted(turn=turn):
+            case TurnStarted():
+                self._begin_turn(event)
+            case RequestStarted(continues=continues):
                 self._begin_round()
-                self._document.begin_turn(turn.question.text)
-            case RequestStarted():
-                self._begin_round()
+                self._cut = self._last_answer() if continues else None
             case ToolRunStarted(call=call):
                 self._run_tool(call)
             case ToolRunFinished(call=call, result=result, seconds=seconds):
@@ -72,19 +77,22 @@ class Incoming:
                     tool_card.answer(self._card(call), *tool_card.output_of(result), seconds), reshape=True
                 )
             case TurnFinished(turn=turn, error=error):
-                self._end(turn)
-                for kind_, text in notes.of_ending(turn, error):
-                    self._document.add_note(kind_, text)
+                self._end(turn, error)
             case RetryScheduled() | ContinuationStarted() | HistoryTrimmed() | Notice():
                 self._document.add_note(*notes.of_event(event))
             case _:
                 assert_never(event)
 
+    def _begin_turn(self, event: TurnStarted) -> None:
+        self._begin_round()
+        if not event.is_resumed or not self._document.resume_turn(event.turn.id):
+            self._document.begin_turn(event.turn.id, event.turn.question.text, event.replaced)
+
     def _begin_round(self) -> None:
         self._document.remove_note(self._document.retry_note)
         for block in self._round.values():
             self._close(block)
-        self._round.clear()
+        self.forget()
 
     def _grow(self, index: int, kind: BlockKind, text: str) -> None:
         block = self._round.get(index) or self._start(index, kind)
@@ -98,11 +106,26 @@ class Incoming:
     def _start(self, index: int, kind: BlockKind, name: str | None = None, call_id: str | None = None) -> Block:
         block = self._round.get(index)
         if block is None:
-            block = self._open(index, kind)
+            block = self._go_on(index, kind) or self._open(index, kind)
         if block.tool:
             block.tool.name = name or block.tool.name
             block.tool.call_id = call_id or block.tool.call_id
         self._document.touch(block)
+        return block
+
+    def _last_answer(self) -> Block | None:
+        """Return the block at which the answer was cut: the last one that came from the model."""
+        turn = self._document.turn
+        blocks = [block for block in self._document.blocks if block.turn == turn]
+        return next((block for block in reversed(blocks) if block.kind in ("text", "thinking")), None)
+
+    def _go_on(self, index: int, kind: BlockKind) -> Block | None:
+        """Return the cut block when the first block of its continuation is of the same kind."""
+        block, self._cut = self._cut, None
+        if block is None or block.kind != kind:
+            return None
+        self._round[index], self._before[index] = block, block.source
+        block.state = "streaming"
         return block
 
     def _open(self, index: int, kind: BlockKind) -> Block:
@@ -134,7 +157,8 @@ class Incoming:
         if final.type == "tool_call":
             tool_card.fill(block, final)
         else:
-            block.replace(final.thinking if final.type == "thinking" else final.text)
+            text = final.thinking if final.type == "thinking" else final.text
+            block.replace(self._before.get(index, "") + text)
         self._close(block)
 
     def _close(self, block: Block) -> None:
@@ -165,7 +189,7 @@ class Incoming:
                 return block
         return tool_card.fill(self._document.add("tool_call"), call)
 
-    def _end(self, turn: Turn) -> None:
+    def _end(self, turn: Turn, error: VLLMError | None) -> None:
         is_whole = turn.status in ("completed", "truncated")
         self._begin_round()
         for block in self._document.blocks:
@@ -175,3 +199,5 @@ class Incoming:
                 block.state = "cut"
             block.answered = True
             self._document.touch(block, reshape=True)
+        for kind, text in notes.of_ending(turn, error):
+            self._document.add_note(kind, text)

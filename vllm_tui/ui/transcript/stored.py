@@ -18,6 +18,8 @@ _CHARACTERS_PER_TOKEN = 4
 def fill_from_turn(document: Document, turn: Turn) -> None:
     """Add what came of the turn's question, and the notes on how it ended."""
     for entry in turn.rounds:
+        if entry.continues and _continue(document, entry):
+            continue
         _add_round(document, entry, is_whole=turn.status in ("completed", "truncated"))
     for text in turn.notes:
         document.add_note("info", text)
@@ -45,6 +47,17 @@ def _add_round(document: Document, entry: Round, *, is_whole: bool) -> None:
         card = cards.get(message.tool_call_id or "")
         if card is not None:
             tool_card.answer(card, *tool_card.output_of(message), None)
+
+
+def _continue(document: Document, entry: Round) -> bool:
+    """Add a round that goes on in the text of the one before; False when it holds more than text."""
+    content = entry.answer.content
+    texts = [content] if isinstance(content, str) else [b.text for b in content if isinstance(b, TextBlock)]
+    last = document.blocks[-1]
+    if last.kind != "text" or len(texts) != (1 if isinstance(content, str) else len(content)):
+        return False
+    last.append("".join(texts))
+    return True
 
 
 def _measure(block: Block, entry: Round, *, is_only: bool) -> None:

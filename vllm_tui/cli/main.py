@@ -61,7 +61,9 @@ _COMMAND_EPILOG = "All options that `vllm-tui --help` lists work here too."
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0 fine, 1 failed, 2 wrong settings or usage, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = build_parser(words).parse_args(words)
+    parser = build_parser(words)
+    _refuse_unknown_flags(parser, words)
+    arguments = parser.parse_args(words)
     command = next((item for item in COMMANDS if item.name == getattr(arguments, "command", None)), None)
     try:
         sources = sources_of(arguments, os.environ)
@@ -110,6 +112,20 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
                 add_option_flags(sub, hidden=True)
     add_option_flags(parser)
     return parser
+
+
+def _refuse_unknown_flags(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """End with the nearest flag's name; argparse would take the value of an unknown flag for a command."""
+    known = list(parser._option_string_actions)
+    for word in words:
+        if word == "--" or any(word == command.name for command in COMMANDS):
+            return
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, n=1, cutoff=0.7)
+            parser.error(f"there is no flag {clean(name)}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def sources_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sources:

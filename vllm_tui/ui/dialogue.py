@@ -12,7 +12,7 @@ from textual.worker import Worker, WorkerError
 
 from vllm_tui.domain.errors import InvalidRequest, StorageError, VLLMError
 from vllm_tui.engine.events import TurnFinished
-from vllm_tui.ui.activity import Status
+from vllm_tui.ui.activity import READY, Status
 from vllm_tui.ui.launch import Backend, Launch, OpenConversation
 from vllm_tui.ui.model_choice import Efforts, choose_model
 from vllm_tui.ui.turn_show import TurnShow
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Starter = Callable[[OpenConversation], "AsyncGenerator[TurnEvent, None]"]
 """What begins a turn."""
 
+_NO_SERVER, _NO_MODEL = Status("no server", "error"), Status("no model", "error")
 CANCEL_SECONDS = 3.0
 """How long leaving waits for a cancelled turn to be saved."""
 
@@ -138,30 +139,33 @@ class Dialogue:
         return True
 
     async def _open(self) -> None:
+        self._backend.notices.extend(self._launch.warnings)
         await asyncio.to_thread(self._backend.preload)
         await self._take_conversation(resume=self._launch.resume)
         await self._check_models()
 
     async def _open_new(self) -> None:
+        self._show.load(())
         await self._take_conversation(resume=False)
         self._show.stage.hintline.say("new conversation")
 
     async def _take_conversation(self, *, resume: bool) -> None:
+        notices = self._backend.notices
         try:
             self._conversation = await self._backend.open_conversation(resume=resume)
         except StorageError as error:
             self._conversation = await self._backend.open_unsaved()
-            self._show.stage.transcript.add_note("warning", f"This conversation is not saved. {error}")
+            notices.append(f"This conversation is not saved. {error}")
         turns = self._conversation.turns
-        if turns or not resume:
+        if turns:
             self._show.load(turns)
         if resume and not turns:
             self._show.stage.hintline.say("no earlier conversation; this is a new one")
         self.was_used = self.was_used or bool(turns)
         self._prompt.past.load(turn.question.text for turn in turns)
-        for notice in self._backend.notices:
+        for notice in notices:
             self._show.stage.transcript.add_note("warning", notice)
-        self._backend.notices.clear()
+        notices.clear()
         self._opened.set()
 
     async def _run_turn(self, start: Starter) -> None:
@@ -199,8 +203,7 @@ class Dialogue:
             self.models = await self._backend.list_models()
         except VLLMError as error:
             stage.transcript.add_note("error", f"{error} Then /connect asks again.")
-            if not self._show.is_running:
-                self._show.rest(Status("no server", "error"))
+            self._rest(_NO_SERVER)
             return
         choice = choose_model(self.model, self.models)
         wanted = self.model
@@ -212,8 +215,14 @@ class Dialogue:
             self._ask_for_model()
         elif choice.verdict == "none":
             stage.transcript.add_note("error", "The server lists no model. Wait until it has loaded one; /connect.")
+        if choice.verdict == "none":
+            self._rest(_NO_MODEL)
+        elif self._show.activity.outcome in (_NO_SERVER, _NO_MODEL):
+            self._rest(READY)
+
+    def _rest(self, outcome: Status) -> None:
         if not self._show.is_running:
-            self._show.rest(self._show.activity.outcome if choice.verdict != "none" else Status("no model", "error"))
+            self._show.rest(outcome)
 
     def _work(self, work: Coroutine[None, None, None], group: str, description: str) -> Worker[None]:
         return self._screen.run_worker(

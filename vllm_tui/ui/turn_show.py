@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import ConversationFigures, TurnFigures
+from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures
 from vllm_tui.accounting.meter import TurnMeter, conversation_figures, turn_figures
 from vllm_tui.domain.events import BlockDelta, RetryScheduled
 from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent, TurnFinished
@@ -112,7 +112,7 @@ class TurnShow:
         self._end_retry()
         self._meter.turn_finished(self._clock())
         self.stage.transcript.apply(event or TurnFinished(turn))
-        self._turn = self._meter.figures(self._clock())
+        self._turn = self._figures()
         if line := answer_line(self._turn):
             self.stage.transcript.set_footer(line)
         self.rest(outcome_of(turn.status, self.activity.max_tokens))
@@ -125,7 +125,7 @@ class TurnShow:
     def tick(self) -> None:
         """Paint what changed; called while a turn runs."""
         if not self._is_settled:
-            self._turn = self._meter.figures(self._clock())
+            self._turn = self._figures()
         now = self._clock()
         if self._retry is not None and self.activity.doing == "retrying":
             note, event = self._retry
@@ -140,6 +140,12 @@ class TurnShow:
             stage.hintline.show_figures("")
         else:
             stage.hintline.show_figures(figures_line(self._turn))
+
+    def _figures(self) -> TurnFigures:
+        figures = self._meter.figures(self._clock())
+        if self.window is None or figures.context_window.is_known:
+            return figures
+        return replace(figures, context_window=Figure(self.window, "server", "The model's own window."))
 
     def _end_retry(self) -> None:
         if self._retry is not None:

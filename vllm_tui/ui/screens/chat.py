@@ -17,6 +17,7 @@ from vllm_tui.ui.dialogue import Dialogue
 from vllm_tui.ui.launch import Backend, Launch
 from vllm_tui.ui.screens.chat_actions import MODES, ChatActions
 from vllm_tui.ui.themes import THEME_NAMES
+from vllm_tui.ui.transcript import messages
 from vllm_tui.ui.transcript.view import TranscriptView
 from vllm_tui.ui.turn_show import Stage, TurnShow
 from vllm_tui.ui.widgets.hintline import HintLine
@@ -87,8 +88,6 @@ class ChatScreen(ChatActions):
         self._view.reasoning_mode = self._launch.reasoning_mode
         self.show = TurnShow(stage, max_tokens=self._launch.max_tokens)
         self.dialogue = Dialogue(self, self._launch, self._backend, self.show, prompt, self.action_model)
-        for warning in self._launch.warnings:
-            self._view.add_note("warning", warning)
         self.ticker = self.set_interval(_TICK_SECONDS, self._tick, name="turn", pause=True)
         self.is_begun = True
         prompt.focus()
@@ -141,8 +140,8 @@ class ChatScreen(ChatActions):
                 self.say(f"model {argument}")
         return True
 
-    @on(TranscriptView.FollowChanged)
-    def _show_badge(self, event: TranscriptView.FollowChanged) -> None:
+    @on(messages.FollowChanged)
+    def _show_badge(self, event: messages.FollowChanged) -> None:
         badge = "" if event.following else f"↓ {event.new_lines} new" if event.new_lines else "↓ more"
         self.query_one(HintLine).show_badge(badge)
 
@@ -150,12 +149,16 @@ class ChatScreen(ChatActions):
     def _go_to_end(self) -> None:
         self._view.action_go_end()
 
-    @on(TranscriptView.CopyRequested)
-    def _copy(self, event: TranscriptView.CopyRequested) -> None:
+    @on(messages.CopyRequested)
+    def _copy(self, event: messages.CopyRequested) -> None:
         self.say(self._host.send_copy(event.text, event.what), "good")
 
-    @on(TranscriptView.LinkChosen)
-    def _show_link(self, event: TranscriptView.LinkChosen) -> None:
+    @on(messages.CodeAsked)
+    def _ask_for_number(self, event: messages.CodeAsked) -> None:
+        self.say(f"which code block? 1 to {min(event.count, 9)}")
+
+    @on(messages.LinkChosen)
+    def _show_link(self, event: messages.LinkChosen) -> None:
         self.say(f"{self._host.send_copy(event.url, 'link')}: {event.url}")
 
     @on(events.DescendantFocus)
@@ -200,12 +203,9 @@ class ChatScreen(ChatActions):
 
     def action_scroll_transcript(self, pages: int) -> None:
         """Scroll the transcript by pages, from wherever the focus is; nine pages are all of them."""
-        view = self._view
         if pages >= _ENDS:
-            view.action_go_end()
+            self._view.action_go_end()
         elif pages <= -_ENDS:
-            view.action_go_home()
-        elif pages < 0:
-            view.scroll_page_up(animate=False)
+            self._view.action_go_home()
         else:
-            view.scroll_page_down(animate=False)
+            self._view.action_page(pages)

@@ -308,6 +308,24 @@ def assert_roles_are_valid(messages: tuple[Message, ...]) -> None:
     assert (waiting, before in ("user", "tool")) == ([], True)
 
 
+async def test_a_cancelled_turn_stops_the_tools_that_run_and_keeps_results_that_came() -> None:
+    toolbox, journal = ScriptedToolbox(), Journal()
+    toolbox.gates = {"b": asyncio.Event()}
+    conversation = talk(ScriptedProvider(answer(call("a"), call("b"))), journal, toolbox)
+    running = asyncio.create_task(run(conversation.ask("Look")))
+    while "progress" not in journal.log:  # noqa: ASYNC110 - any step of the loop may be the one
+        await asyncio.sleep(0)
+    assert toolbox.running == 1
+    running.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert toolbox.running == 0
+    (turn,) = conversation.turns
+    assert (turn.status, turn.rounds[0].tool_results) == ("cancelled", (result_of("a"),))
+    assert journal.turns == {turn.id: turn}
+
+
 async def test_a_second_cancel_does_not_stop_the_save() -> None:
     journal = Journal()
     stall = asyncio.Event()

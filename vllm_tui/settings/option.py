@@ -31,8 +31,9 @@ class Option:
     """One option: what it holds, what it allows and where it acts.
 
     An option whose default is None can be not set (`null`). `sent` is the dotted path of the request field it
-    becomes (`*`: its keys are merged into the request; empty: not sent). `local` options belong to this program,
-    all others are fields of ProviderConfig. `reconnect` marks what needs a new connection to take effect.
+    becomes (`*`: its keys are merged into the request; empty: not sent); with `sent_when_on` only true is sent.
+    `local` options belong to this program, all others are fields of ProviderConfig. `reconnect` marks what needs
+    a new connection to take effect. A `command` is split into words where it is given as one text.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Option:
     choices: tuple[str, ...] = ()
     unit: str = ""
     sent: str = ""
+    sent_when_on: bool = False
     flag: str | None = None
     secret: bool = False
     command: bool = False
@@ -71,7 +73,7 @@ class Option:
 
     def sent_as(self, value: OptionValue) -> dict[str, Json] | None:
         """Return the part of the request body that `value` becomes; None when nothing is sent."""
-        if not self.sent or value is None:
+        if not self.sent or value is None or (self.sent_when_on and value is False):
             return None
         plain: Json = list(value) if isinstance(value, tuple) else value
         if self.sent == "*":

@@ -57,6 +57,7 @@ _CONNECTION = (
         _CONNECTION_GROUP,
         "Receive the answer while it is written, not as one reply.",
         sent="stream",
+        sent_when_on=True,
     ),
 )
 
@@ -103,6 +104,7 @@ _CONTEXT = (
         _CONTEXT_GROUP,
         "With enable_state: go on with an answer after a lost connection.",
         sent="background",
+        sent_when_on=True,
     ),
     Option(
         "max_continuations",

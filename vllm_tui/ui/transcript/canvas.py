@@ -55,6 +55,11 @@ class Canvas(ScrollView):
 
     # frames
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether something waits to be painted."""
+        return self._frame is not None
+
     def wake(self) -> None:
         """Paint soon: at once after a quiet time, else with the next frame."""
         if self._frame is None and self.is_mounted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
 import subprocess
 import sys
@@ -165,6 +166,18 @@ def test_programs_saving_at_once_lose_nothing(tmp_path: Path) -> None:
     outputs = [program.communicate("go\n") for program in programs]
     assert [program.returncode for program in programs] == [0, 0, 0], outputs
     assert tomllib.loads(path.read_text()) == dict.fromkeys(names, 25)
+
+
+def test_a_program_that_never_ends_saving_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.toml"
+    monkeypatch.setattr("vllm_tui.settings.saving.LOCK_SECONDS", 0.05)
+    with (tmp_path / ".config.toml.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ConfigurationError, match=f"Another program is saving {path}"):
+            save_edits(read_document(path), [Edit("seed", 1)], {})
+    assert save_edits(read_document(path), [Edit("seed", 1)], {}).values == {"seed": 1}
 
 
 SAVE_FOREVER = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ class Unset(Enum):
 
 
 UNSET = Unset.UNSET
+LOCK_SECONDS = 5.0
+"""How long saving waits for another program that saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +262,23 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold the lock file beside `path`, so that two programs save one after the other."""
     handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _is_lock_taken(handle):
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"Another program is saving {path}.", hint="Nothing was saved; try again.")
+            time.sleep(0.01)
         yield
     finally:
         os.close(handle)
+
+
+def _is_lock_taken(handle: int) -> bool:
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

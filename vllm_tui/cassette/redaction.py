@@ -107,7 +107,7 @@ def secrets_in(headers: Iterable[tuple[str, str]], url: str) -> frozenset[str]:
         parts = urlsplit("")
     for pair in _QUERY.finditer(parts.query):
         found.add(pair.group().partition("=")[2])
-    return frozenset(secret for secret in found if secret)
+    return frozenset(secret for secret in found if secret and secret.lower() != REDACTED)
 
 
 def _forms(secret: str) -> tuple[str, ...]:

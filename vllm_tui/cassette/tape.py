@@ -27,6 +27,7 @@ class Take:
     started_at: float
     started: float
     clock: Callable[[], float]
+    secrets: frozenset[str] = frozenset()
     status: int | None = None
     headers: Headers = ()
     answered_at: float | None = None
@@ -64,7 +65,7 @@ class Take:
         return found
 
     def _develop(self) -> Exchange:
-        redactor = Redactor(secrets_in(self.request_headers, self.url))
+        redactor = Redactor(self.secrets | secrets_in(self.request_headers, self.url))
         request = RecordedRequest(
             self.method,
             redactor.url(self.url),
@@ -87,24 +88,30 @@ class Take:
 
 
 class Tape:
-    """The last exchanges of this session, at most `max_bytes` of bodies."""
+    """The last exchanges of this session, at most `max_bytes` of bodies.
+
+    Credentials in a request's headers and address are known by themselves; `secrets` are further ones, needed
+    when requests come with their headers already redacted.
+    """
 
     def __init__(
         self,
         max_bytes: int = MAX_BYTES,
         *,
+        secrets: Iterable[str] = (),
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._takes: deque[Take] = deque()
         self._max_bytes = max_bytes
+        self._secrets = frozenset(secret for secret in secrets if secret)
         self._clock = clock
         self._now = now
 
     def begin(self, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> Take:
         """Start recording an exchange at the moment its request leaves."""
         lower = tuple((name.lower(), value) for name, value in headers)
-        take = Take(method, url, lower, body, self._now(), self._clock(), self._clock, size=len(body))
+        take = Take(method, url, lower, body, self._now(), self._clock(), self._clock, self._secrets, size=len(body))
         self._takes.append(take)
         self._make_room()
         return take

@@ -144,6 +144,18 @@ async def test_a_key_is_nowhere_in_the_file(key: str) -> None:
     assert dict(shown["headers"])["authorization"] == "[redacted]"
 
 
+def test_a_key_told_to_the_tape_is_removed_though_the_headers_hide_it() -> None:
+    tape = Tape(secrets=[CANARY, ""])
+    take = tape.begin("POST", "http://h/v1/responses", [("Authorization", "[REDACTED]")], f"say {CANARY}".encode())
+    take.answer(200, [])
+    take.add(f"said {CANARY[:9]}".encode())
+    take.add(f"{CANARY[9:]} [REDACTED]".encode())
+    take.end("complete")
+    (exchange,) = tape.exchanges
+    assert exchange.request.body == "say [redacted]"
+    assert exchange.body == b"said " + b"*" * len(CANARY) + b" [REDACTED]"
+
+
 async def test_what_only_resembles_a_secret_stays() -> None:
     body = json.dumps(
         {"input": "use sk-learn-estimators and basic understanding", "max_output_tokens": 5, "key": "C major"}

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from vllm_tui.demo.ask import Ask
     from vllm_tui.domain.values import JsonObject, JsonValue
 
-WEATHER = re.compile(r"\b(?:weather|forecast|temperature|rain(?:ing)?|sunny|umbrella|how (?:warm|cold) is)\b", re.I)
+WEATHER = re.compile(
+    r"\b(?:weather|forecast|temperature (?:in|outside)|raining|sunny|umbrella|how (?:warm|cold) is)\b", re.I
+)
 TIME = re.compile(
     r"\b(?:what time|what'?s the time|current time|the time (?:now|in)|time is it|today'?s date|what day)\b", re.I
 )
-SUM = re.compile(r"(-?\d+(?:\.\d+)?(?:\s*[-+*/x\u00d7]\s*\d+(?:\.\d+)?)+)")
+_SUM = r"(?P<sum>-?\d{1,12}(?:\.\d{1,6})?(?:\s*[-+*/x\u00d7]\s*\d{1,12}(?:\.\d{1,6})?){1,20})"
+_SUM_ASKED = re.compile(
+    rf"\b(?:what is|what's|whats|how much is|calculate|compute|evaluate|solve)\s+{_SUM}(?![\w.])", re.I
+)
+_SUM_ALONE = re.compile(rf"\s*{_SUM}\s*[=?]?\s*")
 _WEATHER_TOOL = re.compile(r"weather|forecast|temperature", re.I)
 _TIME_TOOL = re.compile(r"(?:^|[_.-])(?:time|clock|now|date|datetime)(?:$|[_.-])|currenttime|gettime", re.I)
 _SUM_TOOL = re.compile(r"calc|math|arithmetic|evaluate", re.I)
@@ -56,14 +62,20 @@ def _wanted(ask: Ask, question: str) -> tuple[Call, ...]:
     if TIME.search(question) and (tool := _tool(ask, _TIME_TOOL)):
         zones = [city.zone for city in cities] or ["UTC"]
         found += [_call(tool, {"*": zone, **dict.fromkeys(_ZONE_FIELDS, zone)}) for zone in zones]
-    asked = SUM.search(question)
-    if asked and (tool := _tool(ask, _SUM_TOOL)):
-        found.append(_call(tool, {"*": asked.group(), **dict.fromkeys(_SUM_FIELDS, asked.group())}))
+    term = sum_in(question)
+    if term and (tool := _tool(ask, _SUM_TOOL)):
+        found.append(_call(tool, {"*": term, **dict.fromkeys(_SUM_FIELDS, term)}))
     if found:
         return tuple(found)
     words = re.sub(r"[_\s-]+", " ", question.casefold())
     named = [tool for tool in ask.tools if re.sub(r"[_\s-]+", " ", str(tool.get("name")).casefold()) in words]
     return tuple(_call(tool, {"*": question}) for tool in named)
+
+
+def sum_in(question: str) -> str:
+    """Return the sum a question asks for, as `12 * 7 + 1`; empty when it asks for none."""
+    found = _SUM_ALONE.fullmatch(question) or _SUM_ASKED.search(question)
+    return found["sum"].replace("x", "*").replace("\u00d7", "*") if found else ""
 
 
 def _place_hints(name: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from vllm_tui.demo.answers import find_topic
 from vllm_tui.demo.answers.general import answer_anything, think_about
 from vllm_tui.demo.answers.hostile import HOSTILE
 from vllm_tui.demo.ask import text_of
-from vllm_tui.demo.calls import SUM, TIME, WEATHER, Call, broken_call, describe_results, plan_calls
+from vllm_tui.demo.calls import TIME, WEATHER, Call, broken_call, describe_results, plan_calls, sum_in
 from vllm_tui.demo.failures import without_markers
 from vllm_tui.demo.places import capital_asked
 from vllm_tui.demo.schema import fitting_value
@@ -82,29 +82,22 @@ def _quick(question: str) -> str | None:
     city = capital_asked(question)
     if city is not None:
         return f"The capital of {city.country} is **{city.name}**."
-    found = SUM.search(question)
-    return None if found is None else _calculate(found.group())
+    term = sum_in(question)
+    return f"`{term}` is **{calculate(term)}**." if term else None
 
 
-def _calculate(text: str) -> str | None:
-    parts = re.split(r"\s*([-+*/x\u00d7])\s*", text.strip())
-    if not parts[0] or len(parts) < 3:
-        return None
-    total = float(parts[0])
-    for sign, digits in zip(parts[1::2], parts[2::2], strict=True):
-        number = float(digits)
-        if sign == "/" and number == 0:
-            return f"`{text}` has no value: division by zero."
-        match sign:
-            case "+":
-                total += number
-            case "-":
-                total -= number
-            case "/":
-                total /= number
-            case _:
-                total *= number
-    return f"`{text.strip()}` is **{total:,.10g}**, taken from left to right."
+def calculate(term: str) -> str:
+    """Return the value of a sum of products such as `2 + 3 * 4`, or why it has none."""
+    total = 0.0
+    for sign, product in re.findall(r"(^-?|[-+])\s*([^-+]+)", term):
+        first, *rest = re.split(r"\s*([*/])\s*", product.strip())
+        value = float(first)
+        for operator, digits in zip(rest[::2], rest[1::2], strict=True):
+            if operator == "/" and float(digits) == 0:
+                return "undefined: a division by zero"
+            value = value * float(digits) if operator == "*" else value / float(digits)
+        total += -value if sign == "-" else value
+    return f"{total:,.12g}"
 
 
 def _json_shape(ask: Ask) -> JsonObject | None:

@@ -446,3 +446,48 @@ def test_a_taken_port_is_told_in_one_line() -> None:
     assert run.returncode == 1
     assert run.stderr.startswith(f"The demo can't listen on 127.0.0.1:{port}:")
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What is 2 + 3 * 4?", "`2 + 3 * 4` is **14**."),
+        ("-3 x 5 - 1 =", "`-3 * 5 - 1` is **-16**."),
+        ("compute 10/4", "`10/4` is **2.5**."),
+        ("what's 1/0", "`1/0` is **undefined: a division by zero**."),
+        ("What is the capital of the Netherlands?", "The capital of the Netherlands is **Amsterdam**."),
+    ],
+)
+async def test_a_short_question_gets_a_short_answer(client: httpx2.AsyncClient, question: str, answer: str) -> None:
+    assert text_in(await ask(client, question, model=GPT)) == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "heading"),
+    [
+        ("How does paged attention work?", "## Paged attention in one picture"),
+        ("why is my server so slow?", "## Where does the time go?"),
+        ("What does the temperature do?", "## How the next token is chosen"),
+        ("write a python function please", "Here is a small, complete example"),
+        ("Show me Markdown", "# Everything Markdown"),
+        ("hello", "Hello! I am the **demo**"),
+        ("Which events led to the first world war in 1914-1918?", "You asked:"),
+        ("", "You asked:"),
+    ],
+)
+async def test_a_question_finds_its_subject(client: httpx2.AsyncClient, question: str, heading: str) -> None:
+    assert text_in(await ask(client, question, model=GPT)).startswith(heading)
+
+
+async def test_an_answer_to_anything_speaks_of_the_question(client: httpx2.AsyncClient) -> None:
+    answer = text_in(await ask(client, "Should I repaint the bicycle before selling it?", model=GPT))
+    assert "> Should I repaint the bicycle before selling it?" in answer
+    assert "**repaint** and **bicycle**" in answer
+    assert "| about repaint |" in answer
+
+
+async def test_a_sum_goes_to_a_calculator_that_is_offered(client: httpx2.AsyncClient) -> None:
+    tool = {"type": "function", "name": "calculator"}
+    tool |= {"parameters": {"properties": {"expression": {"type": "string"}}, "required": ["expression"]}}  # type: ignore[dict-item]
+    response = await ask(client, "What is 12 x 7?", tools=[tool])
+    assert calls_in(response) == [("calculator", {"expression": "12 * 7"})]

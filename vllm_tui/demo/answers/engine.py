@@ -6,7 +6,7 @@ from vllm_tui.demo.answers.topic import Topic
 
 PAGED_ATTENTION = Topic(
     "paged attention",
-    "paged?[ -]?attention|block table|fragmentation|paging",
+    "paged?[ -]?attention|block tables?\\b|fragmentation",
     (
         "The question is about paged attention, the idea vLLM was built on.",
         "I should start from the problem: a contiguous cache per request wastes most of its memory.",
@@ -185,7 +185,7 @@ Two cautions:
 
 PREFIX_CACHE = Topic(
     "prefix caching",
-    "prefix[ -]cach\\w*|cached tokens?|cache hit|prompt cach\\w*|reuse",
+    "prefix[ -]cach\\w*|cached tokens?|cache hit|prompt cach\\w*",
     (
         "This is about prefix caching and the cached token count.",
         "Say what is matched: whole blocks from the very start, token by token.",

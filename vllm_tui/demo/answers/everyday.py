@@ -35,7 +35,7 @@ prefix cache.""",
 
 FUNCTION = Topic(
     "a function",
-    "(?:write|implement|code|give me)\\b.*\\b(?:function|code|script|program|class|python)|python|merge two|refactor",
+    "(?:write|implement|code|give me)\\b.*\\b(?:function|code|script|program|class|python)|a function|python|refactor",
     (
         "They want code. Choose something small, complete and tested.",
         "A merge of two sorted sequences is clear and has real edge cases.",
@@ -94,7 +94,7 @@ For real work the standard library has it: `heapq.merge(left, right)`.""",
 
 MARKDOWN = Topic(
     "a show of Markdown",
-    "markdown|formatting|table\\b|show (?:me )?(?:all|every)|code block|rendering",
+    "markdown|formatting|(?:a|as) table\\b|code blocks?\\b|rendering",
     (
         "A tour of Markdown: every element once, with content that makes sense.",
         "Headings, emphasis, lists, nested lists, a table, quotes, code, a rule, links.",

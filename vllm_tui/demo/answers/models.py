@@ -47,7 +47,7 @@ Losses show first in long reasoning, in arithmetic and in languages the calibrat
 
 EFFORT = Topic(
     "reasoning effort",
-    "(?:reasoning )?effort|reasoning|thinking|chain of thought|think (?:longer|more|less)",
+    "(?:reasoning )?effort|reasoning|thinking (?:tokens|mode|level)|chain of thought|think (?:longer|more|less)",
     (
         "They ask about reasoning effort, so my own reasoning is a demonstration.",
         "Say what it is: a hint in the prompt, not a budget.",
@@ -89,7 +89,7 @@ the cheapest level is the best one.""",
 
 TOOLS = Topic(
     "tool calling",
-    "tool[ -]?call\\w*|function[ -]call\\w*|tool[ -]?use|tools?\\b|tool parser|mcp",
+    "tool[ -]?call\\w*|function[ -]call\\w*|tool[ -]?use|(?:your|my|which|use) tools?\\b|tool parser|mcp\\b",
     (
         "Tool calling on vLLM; the usual trouble is the parser.",
         "Explain the loop: the model asks, the client runs, the result goes back.",
@@ -145,7 +145,7 @@ Ask me for the weather in two cities with a weather tool switched on, and watch 
 
 HARMONY = Topic(
     "Harmony",
-    "harmony|gpt-?oss|channels?\\b|analysis channel|developer message",
+    "harmony|gpt-?oss|analysis channel|channels\\b|developer message",
     (
         "Harmony, the format of gpt-oss.",
         "Channels: analysis, commentary, final.",
@@ -222,7 +222,7 @@ curl -s http://127.0.0.1:8000/v1/models | python -m json.tool | grep max_model_l
 
 RESPONSES = Topic(
     "the Responses API",
-    "responses api|/v1/responses|sse\\b|stream(?:ing|s|ed)?\\b|events?\\b|previous_response_id|chat completions",
+    "responses api|/v1/responses|sse\\b|streaming|event stream|previous_response_id|chat completions",
     (
         "The Responses API and its stream.",
         "Items and events; the order of events for one message.",
@@ -267,4 +267,51 @@ with client.responses.create(model="openai/gpt-oss-20b", input="Hello", stream=T
 ```""",
 )
 
-TOPICS = (QUANTISATION, EFFORT, TOOLS, HARMONY, CONTEXT, RESPONSES)
+SAMPLING = Topic(
+    "sampling",
+    "sampling|temperature|top_?p\\b|top_?k\\b|min_?p\\b|seed\\b|repetition|random(?:ness)?\\b|determinis\\w*|greedy",
+    (
+        "They ask how the next token is chosen.",
+        "The logits are divided by the temperature before the softmax.",
+        "Zero means greedy, one the model's own distribution.",
+        "top_p and min_p cut the tail; they act after the temperature.",
+        "Greedy is not the same as reproducible: batch size changes rounding.",
+        "Reasoning models are tuned for a certain temperature; low values make some of them loop.",
+        "A small function shows the effect with numbers.",
+    ),
+    """## How the next token is chosen
+
+The model gives each token of its vocabulary a score. Temperature divides the scores *before* they become
+probabilities:
+
+```python
+from math import exp
+
+def probabilities(scores: list[float], temperature: float) -> list[float]:
+    weights = [exp(score / temperature) for score in scores]
+    return [weight / sum(weights) for weight in weights]
+
+for t in (0.5, 1.0, 2.0):
+    print(t, [round(p, 2) for p in probabilities([3.0, 2.0, 1.0], t)])
+# 0.5 [0.87, 0.12, 0.02]
+# 1.0 [0.67, 0.24, 0.09]
+# 2.0 [0.51, 0.31, 0.19]
+```
+
+| setting | does | a sensible start |
+|---|---|---|
+| `temperature` | flattens or sharpens everything | what the model's card says, often 0.6 to 1.0 |
+| `top_p` | keeps the likeliest tokens up to that sum | 0.95 |
+| `min_p` | drops tokens far less likely than the best | 0.05 in place of `top_p` |
+| `seed` | repeats the same dice | only for tests |
+
+Two things that surprise people:
+
+1. **Temperature 0 is not quite repeatable.** A fuller batch takes other kernels, and rounding differs in the last bit.
+   Where two tokens are close, the answer forks.
+2. **Reasoning models dislike low temperatures.** Some begin to repeat themselves. Use the values they were tuned for.
+
+The values that really apply are echoed in the response, so you can see the server's defaults there.""",
+)
+
+TOPICS = (QUANTISATION, SAMPLING, EFFORT, TOOLS, HARMONY, CONTEXT, RESPONSES)

@@ -85,7 +85,7 @@ From harmless to costly:
 
 SPEED = Topic(
     "latency and throughput",
-    "slow\\w*|latency|throughput|ttft|tokens? (?:per|a|/) ?s\\w*|benchmark\\w*|fast(?:er)?\\b|performance|speed",
+    "slow\\w*|latency|throughput|ttft|tokens? (?:per|a|/) ?s\\w*|benchmark\\w*|faster\\b|performance|speed\\b",
     (
         "A question of speed. Separate the phases before giving advice.",
         "Queue, prefill, decode: each has its own cause and its own remedy.",
@@ -157,7 +157,7 @@ The tensor parallel size must divide the number of attention heads. Powers of tw
 
 METRICS = Topic(
     "watching a server",
-    "metrics?|prometheus|grafana|monitor\\w*|observab\\w*|dashboard|gauges?",
+    "metrics?|watch(?:ing)? (?:a|my|the) server|prometheus|grafana|monitor\\w*|observab\\w*|dashboard|gauges?",
     (
         "They want to watch a server.",
         "Name the few metrics that matter rather than all of them.",

@@ -46,7 +46,9 @@ def markdown(tokens: int) -> Iterator[str]:
     section = made = 0
     while made < tokens:
         section += 1
-        text = f"## {section}. {prose(3)}\n\n{prose(85)}\n\n" + "".join(f"- **Item {i}**: {prose(12)}\n" for i in range(5))
+        text = f"## {section}. {prose(3)}\n\n{prose(85)}\n\n" + "".join(
+            f"- **Item {i}**: {prose(12)}\n" for i in range(5)
+        )
         text += "\n```python\ndef step(batch: list[int]) -> int:\n    return sum(x * 2 for x in batch)  # all\n```\n\n"
         text += "| a | b | c |\n|---|---:|---|\n" + "".join(f"| {prose(2)} | {i} | {prose(3)} |\n" for i in range(4))
         text += f"\n{prose(45)}\n\n"

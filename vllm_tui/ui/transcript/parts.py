@@ -127,7 +127,7 @@ class Splitter:
             if not self.parts and not self._lines and not line.strip():
                 return
             self._push(line)
-            if len(self._lines) >= _PLAIN_LINES or self._size > LINE_LIMIT:
+            if line.strip() and (len(self._lines) >= _PLAIN_LINES or self._size > LINE_LIMIT):
                 self._close(gap=False)
         elif self._fence:
             self._take_code(line)
@@ -223,7 +223,8 @@ class Splitter:
         if lines and (self._plain or self._fence or any(line.strip() for line in lines)):
             if not self._lines:
                 self._opened = self._number
-            self.parts.append(self._part("\n".join(lines), last=False))
+            is_closed = bool(self._fence and self._lines) and _closes_mark(self._tail, self._fence)
+            self.parts.append(self._part("\n".join(lines), last=is_closed))
             self._open = True
 
     def _part(self, source: str, *, last: bool) -> Part:

@@ -78,7 +78,7 @@ class Renderer:
         rows = [to_row(line, self.ink.text) for line in lines]
         if part.joined and rows:
             rows[-1].join = ""
-        return [self.blank, *rows] if part.gap else rows
+        return rows
 
     # text
 
@@ -110,16 +110,17 @@ class Renderer:
         is_card = block.kind == "tool_call"
         mark: Span = ("┊ ", self.ink.line, "") if is_card else ("  ", self.ink.text, "")
         if part.kind == "code":
-            return indent(self._code(part, is_card=is_card), mark, mark)
-        lines = markdown_lines(
-            part.before + part.source,
-            self.text_width,
-            self.ink,
-            references=block.references,
-            number=part.number,
-            is_continued=bool(part.before),
-        )
-        return indent(lines, mark, mark)
+            lines = self._code(part, is_card=is_card)
+        else:
+            lines = markdown_lines(
+                part.before + part.source,
+                self.text_width,
+                self.ink,
+                references=block.references,
+                number=part.number,
+                is_continued=bool(part.before),
+            )
+        return indent([Line([]), *lines] if part.gap else lines, mark, mark)
 
     def _code(self, part: Part, *, is_card: bool) -> list[Line]:
         from vllm_tui.ui.transcript.code import code_lines, header_line

@@ -16,6 +16,7 @@ from openai import AsyncOpenAI
 from vllm_tui.cassette.cassette import Cassette, decode_cassette, encode_cassette, read_cassette, write_cassette
 from vllm_tui.cassette.exchange import Chunk, Exchange, RecordedRequest
 from vllm_tui.cassette.recorder import RecordingTransport
+from vllm_tui.cassette.redaction import Redactor
 from vllm_tui.cassette.replay import BASE_URL, ReplayTransport
 from vllm_tui.cassette.tape import Tape
 from vllm_tui.demo.pace import Pace
@@ -154,6 +155,24 @@ def test_a_key_told_to_the_tape_is_removed_though_the_headers_hide_it() -> None:
     (exchange,) = tape.exchanges
     assert exchange.request.body == "say [redacted]"
     assert exchange.body == b"said " + b"*" * len(CANARY) + b" [REDACTED]"
+
+
+def test_a_short_key_leaves_the_address_readable() -> None:
+    tape = Tape()
+    tape.begin("GET", "http://example.invalid/v1/models?key=x&a=x", [("authorization", "Bearer x")], b"")
+    (exchange,) = tape.exchanges
+    assert exchange.request.url == "http://example.invalid/v1/models?key=[redacted]&a=x"
+    assert exchange.request.headers == (("authorization", "[redacted]"),)
+
+
+@pytest.mark.parametrize(
+    "piece", ["sk-", "-eyJ", "a-", "a.", "bearer ", "basic aaaaaaaa ", '\\"secret\\":\\"', '"secret":"', "://a", "a://"]
+)
+def test_a_hostile_body_is_searched_in_no_time(piece: str) -> None:
+    body = piece * (600_000 // len(piece))
+    redactor = Redactor(frozenset({CANARY}))
+    assert redactor.text(body) is not None
+    assert len(redactor.chunks((Chunk(0.0, body.encode()),))[0].data) == len(body)
 
 
 async def test_what_only_resembles_a_secret_stays() -> None:

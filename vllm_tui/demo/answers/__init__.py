@@ -8,11 +8,15 @@ from vllm_tui.demo.answers.topic import Topic
 TOPICS: tuple[Topic, ...] = (*engine.TOPICS, *serving.TOPICS, *models.TOPICS, *everyday.TOPICS)
 """All subjects; on a tie the earlier one wins."""
 
+READ = 4000
+"""Characters of a question that are looked at."""
+
 
 def find_topic(question: str) -> Topic | None:
-    """Return the subject that fits a question best, or None."""
-    best = max(TOPICS, key=lambda topic: topic.match(question))
-    return best if best.match(question) else None
+    """Return the subject that fits the beginning of a question best, or None."""
+    start = question[:READ]
+    best = max(TOPICS, key=lambda topic: topic.match(start))
+    return best if best.match(start) else None
 
 
 __all__ = ["TOPICS", "Topic", "find_topic"]

@@ -227,3 +227,14 @@ async def test_page_up_leaves_the_end_and_the_badge_leads_back() -> None:
         await chat.until(lambda: "↓" in chat.rule)
         await chat.press("ctrl+end")
         await chat.until(lambda: "↓" not in chat.rule and "line 59" in chat.rows)
+
+
+async def test_a_second_enter_in_a_list_that_is_closing_does_no_harm() -> None:
+    async with running_chat() as chat:
+        await chat.press("ctrl+p")
+        await chat.until(lambda: isinstance(chat.app.screen, PickScreen))
+        picker = chat.app.screen
+        assert isinstance(picker, PickScreen)
+        picker.action_back()
+        picker.action_back()
+        await chat.until(lambda: chat.app.screen is chat.screen)

@@ -27,15 +27,15 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("cancel", "Cancel the running answer; else change between prompt and transcript", "escape", "Esc", "cancel"),
+    Action("cancel", "Cancel the answer; else transcript and back", "escape", "Esc", "cancel"),
     Action("help", "Help: every key and command", "f1", "F1", "help"),
     Action("palette", "All commands", "ctrl+p", "^P", "commands"),
     Action("effort", "Next reasoning effort", "ctrl+r", "^R", "effort", "[level]"),
     Action("thoughts", "Fold or unfold all reasoning", "ctrl+t", "^T", "thoughts"),
-    Action("reasoning_mode", "Reasoning: show, collapse or hide", slash="reasoning", argument="[show|collapse|hide]"),
+    Action("reasoning_mode", "Reasoning: show, collapse or hide", slash="reasoning", argument="[mode]"),
     Action("model", "Choose the model", "ctrl+o", "^O", "model", "[name]"),
     Action("new", "New conversation", "ctrl+n", "^N", "new"),
-    Action("sidebar", "Show or hide the sidebar", "f9", "F9", "sidebar"),
+    Action("sidebar", "Show or hide the sidebar (from 100 columns)", "f9", "F9", "sidebar"),
     Action("theme", "Choose the theme", slash="theme", argument="[name]"),
     Action("again", "Answer the last question again", slash="again"),
     Action("go_on", "Continue an answer that was cut", slash="continue"),
@@ -51,7 +51,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("", "Fold or unfold this block", label="Enter Space", place="transcript"),
     Action("", "Copy this block; copy a code block", label="y c", place="transcript"),
     Action("", "Start, end, pages", label="g G PgUp PgDn", place="transcript"),
-    Action("", "Open a link", label="o", place="transcript"),
 )
 
 PLACES: tuple[tuple[Place, str], ...] = (

@@ -16,6 +16,7 @@ from vllm_tui.ui.clipboard import FILE_NAME, MAX_BYTES, fits_terminal, keep_copy
 from vllm_tui.ui.launch import Backend, Launch
 from vllm_tui.ui.screens.chat import ChatScreen
 from vllm_tui.ui.signals import end_for_certain, watch_signals, watch_terminal
+from vllm_tui.ui.terminal_keys import name_alt_enter
 from vllm_tui.ui.themes import THEMES, theme_named
 
 REPORT_NAME = "crash.txt"
@@ -30,6 +31,7 @@ class ChatApp(App[int]):
 
     def __init__(self, launch: Launch, backend: Backend) -> None:
         super().__init__()
+        name_alt_enter()
         self._launch = launch
         self._chat = ChatScreen(launch, backend)
         self._early: list[events.Event] = []

@@ -67,7 +67,7 @@ def figures_line(turn: TurnFigures) -> str:
 
 def answer_line(turn: TurnFigures) -> str:
     """Return what a finished turn cost, for the line under its answer; empty when nothing is known."""
-    if not turn.input.is_known and not turn.output.is_known:
+    if not turn.input.is_known and not turn.output.value:
         return ""
     mark = turn.output.mark or turn.input.mark
     parts = [f"{mark} {count(turn.input)} in", f"{count(turn.output)} out"]

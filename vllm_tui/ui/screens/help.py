@@ -14,10 +14,10 @@ from textual.widgets import Static
 from vllm_tui.ui.actions import ACTIONS, PLACES, Action
 from vllm_tui.ui.figures_text import LEGEND
 
-_KEY_WIDTH = 14
+_KEY_WIDTH, _SLASH_WIDTH = 16, 18
 _FOOT = (
-    "A slash command does the same as its key: type it in the prompt and press Enter.",
-    "To select text with the mouse as in any program, hold Shift (Option on a Mac) while dragging.",
+    "Type a slash command in the prompt; a word in brackets may follow it.",
+    "Hold Shift (Option on a Mac) while dragging to select text as the terminal does.",
 )
 
 
@@ -28,15 +28,15 @@ def help_text() -> Content:
         parts.append(Content.styled(heading, "bold $accent"))
         parts += [_line(action) for action in ACTIONS if action.place == place]
         parts.append(Content(""))
-    parts.append(Content.styled("Figures", "bold $accent"))
-    parts += [Content("  " + LEGEND), Content("")]
+    parts.append(Content.assemble(("Figures  ", "bold $accent"), LEGEND))
     parts += [Content.styled(line, "$quiet") for line in _FOOT]
     return Content("\n").join(parts)
 
 
 def _line(action: Action) -> Content:
-    slash = f"  /{action.slash} {action.argument}".rstrip() if action.slash else ""
-    return Content.assemble(("  " + action.label.ljust(_KEY_WIDTH), "bold"), action.title, (slash, "$quiet"))
+    slash = f"/{action.slash} {action.argument}".rstrip() if action.slash else ""
+    slash = slash.ljust(_SLASH_WIDTH) if action.place == "everywhere" else ""
+    return Content.assemble(("  " + action.label.ljust(_KEY_WIDTH), "bold"), (slash, "$quiet"), action.title)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -45,11 +45,11 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     HelpScreen {
         align: center top; background: $background 50%;
-        VerticalScroll { width: 92; max-width: 100%; height: auto; max-height: 100%; margin: 1; background: $panel;
-                         border: round $line; padding: 0 1; scrollbar-size-vertical: 1; }
+        VerticalScroll { width: 88; max-width: 100%; height: auto; max-height: 100%; margin: 1; background: $panel;
+                         padding: 1 2; scrollbar-size-vertical: 1; }
         Static { height: auto; }
     }
-    HelpScreen:ansi { background: ansi_default; }
+    HelpScreen:ansi { background: ansi_default; VerticalScroll { border: round $line; padding: 0 1; } }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,f1,q,ctrl+c,question_mark", "close", show=False)]
 
@@ -60,4 +60,5 @@ class HelpScreen(ModalScreen[None]):
 
     def action_close(self) -> None:
         """Go back to the chat."""
-        self.dismiss(None)
+        if self.is_current:  # a second key may come before the screen is gone
+            self.dismiss(None)

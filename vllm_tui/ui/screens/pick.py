@@ -50,13 +50,13 @@ class PickScreen(ModalScreen[str | None]):
     PickScreen {
         align: center top; background: $background 50%;
         #pick { width: 76; max-width: 100%; height: auto; max-height: 100%; margin: 2 1; background: $panel;
-                border: round $line; padding: 0 1; }
-        Input { border: none; height: 1; padding: 0; margin: 0 0 1 0; background: $panel; }
-        OptionList { height: auto; max-height: 20; border: none; padding: 0; background: $panel;
-                     scrollbar-size-vertical: 1; }
-        Static { height: auto; color: $quiet; }
+                padding: 1 2; }
+        Input, Input:focus { border: none; height: 1; padding: 0; margin: 0 0 1 0; background: $panel; }
+        OptionList, OptionList:focus { height: auto; max-height: 20; border: none; padding: 0; background: $panel;
+                                       scrollbar-size-vertical: 1; }
+        Static { height: auto; color: $quiet; margin: 1 0 0 0; }
     }
-    PickScreen:ansi { background: ansi_default; }
+    PickScreen:ansi { background: ansi_default; #pick { border: round $line; padding: 0 1; } }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+c", "back", show=False, priority=True),
@@ -109,15 +109,19 @@ class PickScreen(ModalScreen[str | None]):
     def _choose_highlighted(self) -> None:
         place = self.query_one(OptionList).highlighted
         if place is not None and place < len(self._shown):
-            self.dismiss(self._shown[place].value)
+            self._end(self._shown[place].value)
 
     @on(OptionList.OptionSelected)
     def _choose_clicked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._shown[event.option_index].value)
+        self._end(self._shown[event.option_index].value)
+
+    def _end(self, value: str | None) -> None:
+        if self.is_current:  # a second Enter may come before the screen is gone
+            self.dismiss(value)
 
     def action_back(self) -> None:
         """Choose nothing."""
-        self.dismiss(None)
+        self._end(None)
 
     def action_move(self, by: int) -> None:
         """Move the mark, stopping at the ends."""

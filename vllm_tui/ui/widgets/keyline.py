@@ -60,8 +60,10 @@ class KeyLine(Line):
     """Shows the keys for where the person is; most can be clicked."""
 
     DEFAULT_CSS = """
-    KeyLine { padding: 0 1; link-style: none; link-style-hover: underline; link-background-hover: transparent;
-              link-color-hover: $accent; }
+    KeyLine {
+        padding: 0 1; link-style: none; link-color: $foreground; link-style-hover: underline;
+        link-background-hover: transparent; link-color-hover: $accent;
+    }
     """
 
     def __init__(self) -> None:

@@ -14,8 +14,7 @@ from textual.widgets import TextArea
 from vllm_tui.ui.content import shown_line
 from vllm_tui.ui.pastes import Pastes
 from vllm_tui.ui.prompt_history import Draft, PromptHistory
-
-_NEWLINE_KEYS = {"ctrl+j", "alt+enter", "shift+enter", "newline"}
+from vllm_tui.ui.terminal_keys import NEWLINE_KEYS
 
 
 class Prompt(TextArea, inherit_bindings=False):
@@ -100,7 +99,7 @@ class Prompt(TextArea, inherit_bindings=False):
         if event.key == "enter":
             self._take(event)
             self._enter()
-        elif event.key in _NEWLINE_KEYS:
+        elif event.key in NEWLINE_KEYS:
             self._take(event)
             self.insert_typed("\n")
         elif event.is_printable:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import math
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from types import AsyncGeneratorType
 from urllib.parse import urlsplit
 
 import httpx2
@@ -96,7 +97,7 @@ class ReplayTransport(httpx2.AsyncBaseTransport):
     async def _wait(self, seconds: float) -> None:
         await self._sleep(0.0 if math.isinf(self._speed) else seconds / self._speed)
 
-    async def play(self, exchange: Exchange, request: httpx2.Request) -> AsyncIterator[bytes]:
+    async def play(self, exchange: Exchange, request: httpx2.Request) -> AsyncGenerator[bytes]:
         """Yield the recorded chunks at the recorded pace, then end as the recording did."""
         at = exchange.answered_at or 0.0
         for chunk in exchange.chunks:
@@ -113,15 +114,18 @@ class _Replayed(httpx2.AsyncByteStream):
 
     def __init__(self, transport: ReplayTransport, exchange: Exchange, request: httpx2.Request) -> None:
         self._chunks = transport.play(exchange, request)
+        self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._chunks:
+            if self._is_closed:
+                return
             yield chunk
 
     async def aclose(self) -> None:
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
+        self._is_closed = True
+        if isinstance(self._chunks, AsyncGeneratorType) and not self._chunks.ag_running:
+            await self._chunks.aclose()
 
 
 def _place(url: str) -> str:

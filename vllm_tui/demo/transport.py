@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import AsyncGeneratorType
 
 import httpx2
 
@@ -43,15 +44,18 @@ class _Stream(httpx2.AsyncByteStream):
     def __init__(self, chunks: AsyncIterator[bytes], request: httpx2.Request) -> None:
         self._chunks = chunks
         self._request = request
+        self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._chunks:
+                if self._is_closed:
+                    return
                 yield chunk
         except ConnectionBroken as error:
             raise httpx2.RemoteProtocolError(_BROKEN, request=self._request) from error
 
     async def aclose(self) -> None:
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
+        self._is_closed = True
+        if isinstance(self._chunks, AsyncGeneratorType) and not self._chunks.ag_running:
+            await self._chunks.aclose()

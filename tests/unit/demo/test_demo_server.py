@@ -491,3 +491,24 @@ async def test_a_sum_goes_to_a_calculator_that_is_offered(client: httpx2.AsyncCl
     tool |= {"parameters": {"properties": {"expression": {"type": "string"}}, "required": ["expression"]}}  # type: ignore[dict-item]
     response = await ask(client, "What is 12 x 7?", tools=[tool])
     assert calls_in(response) == [("calculator", {"expression": "12 * 7"})]
+
+
+async def test_an_answer_can_be_closed_by_another_task_while_it_waits() -> None:
+    asleep, go_on = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds == STALL_SECONDS:
+            asleep.set()
+            await go_on.wait()
+
+    transport = DemoTransport(pace=Pace(sleep=sleep))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://demo.invalid") as client:
+        request = client.build_request("POST", "/v1/responses", json={"input": prompt_of("stalls"), "stream": True})
+        response = await client.send(request, stream=True)
+        reading = asyncio.create_task(response.aread())
+        await asleep.wait()
+        await response.stream.aclose()  # type: ignore[union-attr]
+        go_on.set()
+        seen = await reading
+    assert seen.count(b"output_text.delta") > 0
+    assert b"response.completed" not in seen

@@ -35,7 +35,7 @@ prefix cache.""",
 
 FUNCTION = Topic(
     "a function",
-    "(?:write|implement|code|give me)\\b.{0,200}\\b(?:function|code|script|program|class|python)|a function|python|refactor",
+    "(?:write|implement|code|give me)\\b.{0,200}\\b(?:function|code|script|program|class|python)|a function|refactor",
     (
         "They want code. Choose something small, complete and tested.",
         "A merge of two sorted sequences is clear and has real edge cases.",

@@ -131,7 +131,7 @@ def read_ask(body: JsonObject, earlier: tuple[JsonObject, ...]) -> Ask:
 
 def _input_items(body: JsonObject) -> tuple[JsonObject, ...]:
     if "input" not in body:
-        found = f"<dict of {len(body)} items>"
+        found = f"<dict of {len(body) + 1} items>"  # the server has added an id by then
         raise malformed(
             "body.input", f"{{'type': 'missing', 'loc': 'body.input', 'msg': 'Field required', 'input': '{found}'}}"
         )

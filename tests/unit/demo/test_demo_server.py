@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -19,6 +20,7 @@ from vllm_tui.demo.pace import STALL_SECONDS, Pace
 from vllm_tui.demo.server import serve
 from vllm_tui.demo.transport import BASE_URL, DemoTransport
 
+RECORDINGS = Path(__file__).parents[2] / "recordings" / "0.32.0" / "default"
 GPT, QWEN = "openai/gpt-oss-20b", "Qwen/Qwen3-8B"
 WEATHER = {
     "type": "function",
@@ -512,3 +514,28 @@ async def test_an_answer_can_be_closed_by_another_task_while_it_waits() -> None:
         seen = await reading
     assert seen.count(b"output_text.delta") > 0
     assert b"response.completed" not in seen
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("bad_json_array", "application/json"),
+        ("missing_input", "application/json"),
+        ("wrong_content_type", "text/plain"),
+        ("previous_response_id_unknown", "application/json"),
+    ],
+)
+async def test_a_wrong_body_is_answered_in_the_recorded_words(
+    client: httpx2.AsyncClient, name: str, content_type: str
+) -> None:
+    body = (RECORDINGS / f"{name}.request.json").read_bytes()
+    answer = await client.post("/v1/responses", content=body, headers={"content-type": content_type})
+    recorded = json.loads((RECORDINGS / f"{name}.response.txt").read_text())
+    assert (answer.status_code, answer.json()) == (recorded["error"]["code"], recorded)
+
+
+async def test_broken_json_is_refused_with_its_place(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/v1/responses", content=b'{"input": ', headers={"content-type": "application/json"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["param"]) == (400, "Bad Request", "body.10")
+    assert "JSON decode error" in error["message"]

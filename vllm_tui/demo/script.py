@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vllm_tui.demo.answers import find_topic
+from vllm_tui.demo.answers import find_topic, long_answer
 from vllm_tui.demo.answers.general import answer_anything, think_about
 from vllm_tui.demo.answers.hostile import HOSTILE
 from vllm_tui.demo.ask import text_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _DEPTH = {"none": 0, "minimal": 1, "low": 2, "medium": 5, "high": 12, "xhigh": 15, "max": 18}
 """Sentences of reasoning at each effort."""
+_LONG = re.compile(r"\b(?:long answer|very long|complete guide|essay|in great detail)\b", re.IGNORECASE)
 _GO_ON = re.compile(r"^\W*(?:please )?(?:continue|go on|carry on|keep going|finish)\b", re.IGNORECASE)
 
 
@@ -65,6 +66,8 @@ def _say(ask: Ask, question: str) -> tuple[tuple[str, ...], str]:
     quick = _quick(question)
     if quick is not None:
         return ("A question with a short answer.",), quick
+    if _LONG.search(question):
+        return ("They want it long: the whole guide, from the engine up to the protocol.",), long_answer()
     topic = find_topic(question)
     if topic is not None:
         return topic.thoughts, topic.text

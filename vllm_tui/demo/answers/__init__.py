@@ -19,4 +19,10 @@ def find_topic(question: str) -> Topic | None:
     return best if best.match(start) else None
 
 
-__all__ = ["TOPICS", "Topic", "find_topic"]
+def long_answer() -> str:
+    """Return a guide of several thousand tokens, for those who want to scroll."""
+    parts = (*engine.TOPICS, *serving.TOPICS, *models.TOPICS)
+    return "\n\n".join(["# Serving language models, from the bottom up", *(part.text for part in parts)])
+
+
+__all__ = ["TOPICS", "Topic", "find_topic", "long_answer"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from recorded_counts import Recorded, load
 from vllm_tui.accounting.answers import fill_usage, output_items
-from vllm_tui.accounting.encoder import HarmonyEncoder
+from vllm_tui.accounting.encoder import Encoder
 from vllm_tui.accounting.ladder import Ladder
 from vllm_tui.domain.blocks import Block, TextBlock, ThinkingBlock, ToolCallBlock
 from vllm_tui.domain.response import ChatResponse
@@ -29,7 +29,7 @@ def blocks_of(item: dict[str, Any]) -> Block:
 
 
 def test_the_old_servers_zeros_become_what_the_new_server_reports(
-    encoder: HarmonyEncoder, caplog: pytest.LogCaptureFixture
+    encoder: Encoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     old, new = recorded("0.10.1.1/gpt-oss/reason_text_nostream"), recorded("0.32.0/gpt-oss/reason_text_nostream")
     assert old.usage["total_tokens"] == 0
@@ -46,7 +46,7 @@ def test_the_old_servers_zeros_become_what_the_new_server_reports(
     assert caplog.messages == ["[TOKEN_ACCOUNTING] Injected usage: input=90, output=31, total=121"]
 
 
-def test_reported_usage_is_left_alone(encoder: HarmonyEncoder) -> None:
+def test_reported_usage_is_left_alone(encoder: Encoder) -> None:
     response = ChatResponse(content=(TextBlock(text="Hi"),), usage=Usage(input_tokens=9, output_tokens=2))
     assert fill_usage(response, {"input": "Hi"}, "gpt-oss", Ladder(lambda: encoder)) is response
 

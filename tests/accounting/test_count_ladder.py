@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded_counts import load
-from vllm_tui.accounting.encoder import HarmonyEncoder
+from vllm_tui.accounting.encoder import Encoder
 from vllm_tui.accounting.figures import Figure, Part
 from vllm_tui.accounting.harmony_messages import ServerFacts
 from vllm_tui.accounting.ladder import Ladder, TokenizeFailed, count_reported, is_harmony_model, scaled
@@ -28,7 +28,7 @@ async def refuses(body: JsonObject) -> int:
 
 
 @pytest.fixture
-def with_vocabulary(encoder: HarmonyEncoder) -> Ladder:
+def with_vocabulary(encoder: Encoder) -> Ladder:
     return Ladder(lambda: encoder)
 
 
@@ -95,13 +95,13 @@ async def test_a_server_that_cannot_count_is_named_and_the_next_rung_taken(witho
 
 def test_another_vocabulary_gives_an_estimate(with_vocabulary: Ladder) -> None:
     counted = with_vocabulary.count_locally(BODY, "SmolLM2")
-    assert (counted.rung, counted.figure.value, counted.figure.mark) == ("tiktoken", 18, "○")
+    assert (counted.rung, counted.figure.value, counted.figure.mark) == ("vocabulary", 18, "○")
     assert counted.parts == (Part("instructions", 7), Part("question", 11))
 
 
 def test_what_the_server_would_refuse_is_estimated_with_the_reason(with_vocabulary: Ladder) -> None:
     counted = with_vocabulary.count_locally({**BODY, "reasoning": {"effort": "minimal"}}, GPT_OSS)
-    assert (counted.rung, counted.figure.mark) == ("tiktoken", "○")
+    assert (counted.rung, counted.figure.mark) == ("vocabulary", "○")
     assert "Not rendered exactly: The effort 'minimal'" in counted.figure.note
 
 
@@ -114,7 +114,7 @@ def test_plain_text_is_exact_for_gpt_oss_alone(with_vocabulary: Ladder, without:
     assert marks == ["◐", "○", "○"]
 
 
-def test_a_given_date_is_said(encoder: HarmonyEncoder) -> None:
+def test_a_given_date_is_said(encoder: Encoder) -> None:
     counted = Ladder(lambda: encoder, facts=ServerFacts("2026-01-02")).count_locally(BODY, GPT_OSS)
     assert counted.assumptions == ("The server's date, identity and tools were given: 2026-01-02.",)
 
@@ -123,7 +123,7 @@ def test_the_json_holds_tokens_source_and_parts(with_vocabulary: Ladder) -> None
     assert with_vocabulary.count_locally(BODY, "SmolLM2").as_json() == {
         "input_tokens": 18,
         "source": "estimate",
-        "method": "tiktoken",
+        "method": "vocabulary",
         "explanation": "Estimated. The texts counted with the o200k vocabulary, which need not be this model's.",
         "assumptions": [],
         "parts": {"instructions": 7, "question": 11},

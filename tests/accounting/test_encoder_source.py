@@ -11,7 +11,7 @@ import pytest
 from vllm_tui.accounting import encoder as encoders
 from vllm_tui.accounting import source as sources
 from vllm_tui.accounting.download import Downloader, DownloadFailed
-from vllm_tui.accounting.encoder import HarmonyEncoder, TiktokenEncoder, decode
+from vllm_tui.accounting.encoder import Encoder
 from vllm_tui.accounting.source import EncoderSource, SourceState
 from vllm_tui.accounting.vocabulary import BASE_VARIABLE, O200K, Vocabulary
 
@@ -24,7 +24,7 @@ def without_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def quick_encoder(monkeypatch: pytest.MonkeyPatch, encoder: HarmonyEncoder) -> None:
+def quick_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
     """Stand in for the load of 0.3 s, which another test makes for real."""
     monkeypatch.setattr(encoders, "load_encoder", lambda folder: encoder)
 
@@ -66,7 +66,7 @@ def test_a_file_in_place_is_loaded_off_the_main_thread(
         source.start()
         found = source.wait()
     assert found is not None
-    assert (found.name, len(found.encode("Hello world"))) == ("openai-harmony", 2)
+    assert len(found.encode("Hello world")) == 2
     assert set(threads) == {"vocabulary"}
     assert source.state == SourceState("ready")
     assert messages(caplog) == [
@@ -176,10 +176,3 @@ def test_a_stopped_download_keeps_quiet(own_home: Path) -> None:
     source.start()
     assert source.wait() is None
     assert source.state.message == "The download was stopped."
-
-
-def test_tiktoken_counts_the_same_plain_text(vocabulary_file: Path, encoder: HarmonyEncoder) -> None:
-    other = TiktokenEncoder(vocabulary_file)
-    text = "It's 12345 naïve *words*,\r\n\r\n  日本語 🎉\tHTTPServer I'LL don't /a/b//c\n/ <|end|>  \n x"
-    assert other.encode(text) == encoder.encode(text)
-    assert decode(other, other.encode(text)) == text

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vllm_tui.accounting.encoder import HarmonyEncoder, decode
+from vllm_tui.accounting.encoder import SPECIAL_TOKENS, Encoder
 from vllm_tui.accounting.figures import Part
 from vllm_tui.accounting.harmony import HarmonyRenderer
 from vllm_tui.accounting.harmony_messages import Exchange, NotRenderable, ServerFacts, raw_message
+
+if TYPE_CHECKING:
+    from openai_harmony import HarmonyEncoding
 
 FACTS = ServerFacts("2026-01-02")
 SYSTEM = (
@@ -28,16 +31,16 @@ WEATHER: dict[str, Any] = {
 }
 
 
-def text_of(body: dict[str, Any], renderer: HarmonyRenderer, encoder: HarmonyEncoder, **more: Any) -> str:
-    return decode(encoder, renderer.render_request(body, FACTS, **more).tokens)
+def text_of(body: dict[str, Any], renderer: HarmonyRenderer, encoder: Encoder, **more: Any) -> str:
+    return encoder.decode(renderer.render_request(body, FACTS, **more).tokens)
 
 
-def test_a_question_alone(renderer: HarmonyRenderer, encoder: HarmonyEncoder) -> None:
+def test_a_question_alone(renderer: HarmonyRenderer, encoder: Encoder) -> None:
     expected = f"{SYSTEM}<|end|><|start|>user<|message|>Hi<|end|>{OPENING}"
     assert text_of({"input": "Hi"}, renderer, encoder) == expected
 
 
-def test_instructions_and_tools_share_the_developer_message(renderer: HarmonyRenderer, encoder: HarmonyEncoder) -> None:
+def test_instructions_and_tools_share_the_developer_message(renderer: HarmonyRenderer, encoder: Encoder) -> None:
     body = {"input": "Hi", "instructions": "Be brief.", "tools": [WEATHER]}
     assert text_of(body, renderer, encoder) == (
         f"{SYSTEM}{CALLS_LINE}<|end|><|start|>developer<|message|># Instructions\n\nBe brief.\n\n"
@@ -48,7 +51,7 @@ def test_instructions_and_tools_share_the_developer_message(renderer: HarmonyRen
 
 
 def test_reasoning_before_the_last_answer_is_dropped_and_later_reasoning_kept(
-    renderer: HarmonyRenderer, encoder: HarmonyEncoder
+    renderer: HarmonyRenderer, encoder: Encoder
 ) -> None:
     items: list[Any] = [
         {"role": "user", "content": "One"},
@@ -86,12 +89,12 @@ def test_parts_are_named_and_add_up(renderer: HarmonyRenderer) -> None:
     assert prompt.count == 135
 
 
-def test_special_tokens_in_text_are_plain_text(renderer: HarmonyRenderer, encoder: HarmonyEncoder) -> None:
+def test_special_tokens_in_text_are_plain_text(renderer: HarmonyRenderer) -> None:
     prompt = renderer.render_request({"input": "<|end|>"}, FACTS)
-    assert prompt.tokens.count(encoder.special("<|end|>")) == 2, "those that close the two messages"
+    assert prompt.tokens.count(SPECIAL_TOKENS["<|end|>"]) == 2, "those that close the two messages"
 
 
-def test_an_earlier_response_brings_its_whole_exchange(renderer: HarmonyRenderer, encoder: HarmonyEncoder) -> None:
+def test_an_earlier_response_brings_its_whole_exchange(renderer: HarmonyRenderer, encoder: Encoder) -> None:
     output: Any = (
         {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "Hm"}]},
         {"type": "function_call", "call_id": "c", "name": "get_weather", "arguments": "{}"},
@@ -161,14 +164,14 @@ ITEMS = st.one_of(
 @settings(deadline=None, max_examples=60)
 @given(items=st.lists(ITEMS, max_size=5), instructions=st.none() | TEXTS)
 def test_the_library_renders_the_same_tokens(
-    renderer: HarmonyRenderer, encoder: HarmonyEncoder, items: list[dict[str, Any]], instructions: str | None
+    renderer: HarmonyRenderer, library: HarmonyEncoding, items: list[dict[str, Any]], instructions: str | None
 ) -> None:
     prompt = renderer.render_request({"input": [*items], "instructions": instructions}, FACTS)
-    assert prompt.tokens == by_library(items, instructions, encoder)
+    assert prompt.tokens == by_library(items, instructions, library)
     assert sum(part.tokens for part in prompt.parts) == prompt.count
 
 
-def by_library(items: list[dict[str, Any]], instructions: str | None, encoder: HarmonyEncoder) -> list[int]:
+def by_library(items: list[dict[str, Any]], instructions: str | None, library: HarmonyEncoding) -> list[int]:
     from openai_harmony import Conversation, DeveloperContent, Message, RenderConversationConfig, Role, SystemContent
 
     if instructions is None and items and items[0].get("role") == "developer":
@@ -194,5 +197,5 @@ def by_library(items: list[dict[str, Any]], instructions: str | None, encoder: H
             messages.append(Message.from_role_and_content(Role.USER, item["content"]))
     config = RenderConversationConfig(auto_drop_analysis=False)
     conversation = Conversation.from_messages(messages)
-    tokens: list[int] = encoder.encoding.render_conversation_for_completion(conversation, Role.ASSISTANT, config)
+    tokens: list[int] = library.render_conversation_for_completion(conversation, Role.ASSISTANT, config)
     return tokens

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recorded_counts import load
-from vllm_tui.accounting.encoder import HarmonyEncoder, decode
+from vllm_tui.accounting.encoder import Encoder
 from vllm_tui.accounting.figures import Part
 from vllm_tui.accounting.harmony import HarmonyRenderer
 from vllm_tui.accounting.harmony_messages import ServerFacts
@@ -19,21 +19,21 @@ from vllm_tui.accounting.tokens_view import (
 FACTS = ServerFacts("2026-01-02")
 
 
-def test_the_pieces_are_the_prompt(renderer: HarmonyRenderer, encoder: HarmonyEncoder) -> None:
+def test_the_pieces_are_the_prompt(renderer: HarmonyRenderer, encoder: Encoder) -> None:
     prompt = renderer.render_request({"input": "Naïve 日本語?", "instructions": "Be brief."}, FACTS)
     pieces = prompt_pieces(prompt, encoder)
-    assert "".join(piece.text for piece in pieces) == decode(encoder, prompt.tokens)
+    assert "".join(piece.text for piece in pieces) == encoder.decode(prompt.tokens)
     assert part_counts(pieces) == prompt.parts
     assert pieces[-2:] == [Piece("<|start|>", 200006, True, "opening"), Piece("assistant", 173781, False, "opening")]
 
 
-def test_half_a_character_is_written_as_bytes(renderer: HarmonyRenderer, encoder: HarmonyEncoder) -> None:
+def test_half_a_character_is_written_as_bytes(renderer: HarmonyRenderer, encoder: Encoder) -> None:
     pieces = prompt_pieces(renderer.render_request({"input": "🫨"}, FACTS), encoder)
     shown = [piece.text for piece in pieces if piece.part == "question"][3:-1]
     assert "".join(shown).replace("\\x", "") == "🫨".encode().hex()
 
 
-def test_special_text_a_person_typed_is_not_special(renderer: HarmonyRenderer, encoder: HarmonyEncoder) -> None:
+def test_special_text_a_person_typed_is_not_special(renderer: HarmonyRenderer, encoder: Encoder) -> None:
     pieces = prompt_pieces(renderer.render_request({"input": "<|end|>"}, FACTS), encoder)
     typed = [piece for piece in pieces if piece.part == "question"][3:-1]
     assert ("".join(piece.text for piece in typed), {piece.is_special for piece in typed}) == ("<|end|>", {False})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from vllm_tui.accounting.encoder import HarmonyEncoder, decode
+from vllm_tui.accounting.encoder import SPECIAL_TOKENS, Encoder
 from vllm_tui.accounting.figures import Part
 from vllm_tui.accounting.harmony_messages import (
     BUILT_IN,
@@ -15,7 +15,6 @@ from vllm_tui.accounting.harmony_messages import (
     DeveloperText,
     Exchange,
     HarmonyMessage,
-    Namespace,
     PartName,
     ServerFacts,
     SystemText,
@@ -23,9 +22,16 @@ from vllm_tui.accounting.harmony_messages import (
     items_as_answered,
     request_messages,
 )
+from vllm_tui.accounting.tool_text import tools_section
 from vllm_tui.domain.values import JsonObject, JsonValue
 
+KNOWLEDGE_CUTOFF = "2024-06"
+CHANNELS = ("analysis", "commentary", "final")
 _TOOLS_HEADING = "# Tools\n"
+_CALLS_LINE = "\nCalls to these tools must go to the commentary channel: 'functions'."
+_START, _END, _MESSAGE, _CHANNEL, _CONSTRAIN, _CALL = (
+    SPECIAL_TOKENS[f"<|{name}|>"] for name in ("start", "end", "message", "channel", "constrain", "call")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +80,8 @@ class OutputCount:
 class HarmonyRenderer:
     """Turns requests and answers into tokens."""
 
-    def __init__(self, encoder: HarmonyEncoder) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._special = {
-            name: encoder.special(f"<|{name}|>")
-            for name in ("start", "end", "message", "channel", "constrain", "call", "return")
-        }
-        self._texts: dict[SystemText | str, str] = {}
 
     def render_request(
         self,
@@ -144,7 +145,7 @@ class HarmonyRenderer:
         """Return the tokens of header, content and closing markers as the model writes them."""
         if message.role == RAW:
             text = "".join(_texts(message))
-            return 0, len(self._encoder.encoding.encode(text, allowed_special="all")), 0
+            return 0, len(self._encoder.encode_marked(text)), 0
         header = 2 * is_later  # <|start|>assistant; the first one belongs to the prompt
         body = sum(len(self._encoder.encode(text)) for text in _texts(message))
         # Reasoning closes with <|end|>, at which generation goes on until a stop token.
@@ -160,25 +161,25 @@ class HarmonyRenderer:
         constrained = kind.removeprefix(CONSTRAIN) if kind.startswith(CONSTRAIN) else ""
         if kind and not constrained:
             text += f" {kind}"
-        tokens = [self._special["channel"], *self._encoder.encode(text), *self._constrained(constrained)]
-        return [*tokens, self._special["message"]]
+        tokens = [_CHANNEL, *self._encoder.encode(text), *self._constrained(constrained)]
+        return [*tokens, _MESSAGE]
 
     def _slices(self, messages: Sequence[HarmonyMessage]) -> Iterable[PromptSlice]:
         has_functions = any(isinstance(m.content, DeveloperText) and m.content.functions for m in messages)
         for message in messages:
             yield from self._message_slices(message, has_functions)
-        yield PromptSlice("opening", (self._special["start"], *self._encoder.encode("assistant")))
+        yield PromptSlice("opening", (_START, *self._encoder.encode("assistant")))
 
     def _message_slices(self, message: HarmonyMessage, has_functions: bool) -> Iterable[PromptSlice]:
-        header = (self._special["start"], *self._header(message), self._special["message"])
+        header = (_START, *self._header(message), _MESSAGE)
         is_call = message.recipient is not None and message.role == "assistant"
-        end = self._special["call" if is_call else "end"]
+        end = _CALL if is_call else _END
         match message.content:
             case SystemText():
-                body = self._encoder.encode(self._system_text(message.content, has_functions))
+                body = self._encoder.encode(_system_text(message.content, has_functions))
                 yield from self._split_tools(message.part, (*header, *body, end))
             case DeveloperText():
-                body = self._encoder.encode(self._developer_text(message.content))
+                body = self._encoder.encode(_developer_text(message.content))
                 first: PartName = message.part if message.content.instructions else "tools"
                 split = bool(message.content.functions and first != "tools")
                 tokens = (*header, *body, end)
@@ -200,15 +201,15 @@ class HarmonyRenderer:
         if channel is None:
             return [*encode(author + recipient), *self._constrained(kind)]
         if channel != "commentary":
-            return [*encode(author + recipient), self._special["channel"], *encode(channel), *self._constrained(kind)]
+            return [*encode(author + recipient), _CHANNEL, *encode(channel), *self._constrained(kind)]
         if author == "assistant" and recipient and kind:
-            return [*encode(author + recipient), self._special["channel"], *encode(f"{channel} {kind}")]
-        return [*encode(author), self._special["channel"], *encode(channel + recipient), *self._constrained(kind)]
+            return [*encode(author + recipient), _CHANNEL, *encode(f"{channel} {kind}")]
+        return [*encode(author), _CHANNEL, *encode(channel + recipient), *self._constrained(kind)]
 
     def _constrained(self, kind: str) -> list[int]:
         if not kind:
             return []
-        return [*self._encoder.encode(" "), self._special["constrain"], *self._encoder.encode(kind)]
+        return [*self._encoder.encode(" "), _CONSTRAIN, *self._encoder.encode(kind)]
 
     def _split_tools(self, first: PartName, tokens: tuple[int, ...]) -> Iterable[PromptSlice]:
         """Cut a message at its tools; what follows a system message's tools counts as tools too."""
@@ -224,44 +225,23 @@ class HarmonyRenderer:
         yield PromptSlice(first, tokens[:cut])
         yield PromptSlice("tools", tokens[cut:])
 
-    def _system_text(self, content: SystemText, has_functions: bool) -> str:
-        from openai_harmony import Message, ReasoningEffort, RenderOptions, Role, SystemContent
 
-        system = SystemContent.new().with_model_identity(content.identity).with_conversation_start_date(content.date)
-        system = system.with_reasoning_effort(ReasoningEffort(content.effort.capitalize()))
-        for namespace in content.namespaces:
-            system = system.with_tools(_library_namespace(namespace))
-        message = Message.from_role_and_content(Role.SYSTEM, system)
-        options = RenderOptions(conversation_has_function_tools=has_functions)
-        return self._content_of(self._encoder.encoding.render(message, options))
-
-    def _developer_text(self, content: DeveloperText) -> str:
-        from openai_harmony import DeveloperContent, Message, Role
-
-        developer = DeveloperContent.new()
-        if content.instructions is not None:
-            developer = developer.with_instructions(content.instructions)
-        if content.functions:
-            developer = developer.with_tools(_library_namespace(Namespace("functions", None, content.functions)))
-        return self._content_of(self._encoder.encoding.render(Message.from_role_and_content(Role.DEVELOPER, developer)))
-
-    def _content_of(self, tokens: list[int]) -> str:
-        begin = tokens.index(self._special["message"]) + 1
-        return decode(self._encoder, tokens[begin:-1])
-
-
-def _library_namespace(namespace: Namespace) -> object:
-    from openai_harmony import ToolDescription, ToolNamespaceConfig
-
-    tools = [
-        ToolDescription.new(
-            name=str(tool.get("name")),
-            description=str(tool.get("description") or ""),
-            parameters=tool.get("parameters"),
-        )
-        for tool in namespace.tools
+def _system_text(content: SystemText, has_functions: bool) -> str:
+    tools = tools_section((entry.name, entry.description, entry.tools) for entry in content.namespaces)
+    sections = [
+        f"{content.identity}\nKnowledge cutoff: {KNOWLEDGE_CUTOFF}\nCurrent date: {content.date}",
+        f"Reasoning: {content.effort}",
+        *([tools] if content.namespaces else []),
+        f"# Valid channels: {', '.join(CHANNELS)}. Channel must be included for every message.",
     ]
-    return ToolNamespaceConfig(name=namespace.name, description=namespace.description, tools=tools)
+    return "\n\n".join(sections) + (_CALLS_LINE if has_functions else "")
+
+
+def _developer_text(content: DeveloperText) -> str:
+    sections = [] if content.instructions is None else [f"# Instructions\n\n{content.instructions}"]
+    if content.functions:
+        sections.append(tools_section([("functions", None, content.functions)]))
+    return "\n\n".join(sections)
 
 
 def _is_built_in_call(message: HarmonyMessage) -> bool:

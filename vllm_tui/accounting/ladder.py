@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vllm_tui.accounting.harmony import HarmonyRenderer
     from vllm_tui.domain.usage import Usage
 
-Rung = Literal["usage", "rounds", "raw", "tokenize", "harmony", "tiktoken", "characters"]
+Rung = Literal["usage", "rounds", "raw", "tokenize", "harmony", "vocabulary", "characters"]
 """The rungs from the best down."""
 
 Tokenize = Callable[[JsonObject], Awaitable[int]]
@@ -32,7 +32,7 @@ _NOTES: dict[Rung, str] = {
     "raw": "The raw prompt tokens the server sent (enable_response_messages).",
     "tokenize": "The server's own /tokenize counted the conversation.",
     "harmony": "Rendered here as vLLM 0.32 renders it for gpt-oss (Harmony).",
-    "tiktoken": "The texts counted with the o200k vocabulary, which need not be this model's.",
+    "vocabulary": "The texts counted with the o200k vocabulary, which need not be this model's.",
     "characters": "From the number of characters.",
 }
 _SOURCES: dict[Rung, FigureSource] = {
@@ -41,7 +41,7 @@ _SOURCES: dict[Rung, FigureSource] = {
     "raw": "server",
     "tokenize": "computed",
     "harmony": "computed",
-    "tiktoken": "estimate",
+    "vocabulary": "estimate",
     "characters": "estimate",
 }
 
@@ -153,12 +153,11 @@ class Ladder:
 
     @property
     def renderer(self) -> HarmonyRenderer | None:
-        """Return the Harmony renderer once the vocabulary is loaded with openai-harmony."""
-        from vllm_tui.accounting.encoder import HarmonyEncoder
+        """Return the Harmony renderer once the vocabulary is loaded."""
         from vllm_tui.accounting.harmony import HarmonyRenderer
 
         encoder = self._encoder()
-        if self._renderer is None and isinstance(encoder, HarmonyEncoder):
+        if self._renderer is None and encoder is not None:
             self._renderer = HarmonyRenderer(encoder)
         return self._renderer
 
@@ -168,14 +167,14 @@ class Ladder:
         if encoder is None:
             return InputCount(_figure("characters", self.calibration.tokens_of(len(text))), "characters")
         count = len(encoder.encode(text))
-        figure = _figure("tiktoken", count)
+        figure = _figure("vocabulary", count)
         if is_harmony_model(model):
             figure = Figure(count, "computed", "Counted with the model's vocabulary (o200k).")
-        return InputCount(figure, "tiktoken")
+        return InputCount(figure, "vocabulary")
 
     def _by_texts(self, body: Mapping[str, JsonValue], reason: str) -> InputCount:
         encoder = self._encoder()
-        rung: Rung = "characters" if encoder is None else "tiktoken"
+        rung: Rung = "characters" if encoder is None else "vocabulary"
         counts: dict[str, int] = {}
         for part, text in text_parts(body):
             tokens = self.calibration.tokens_of(len(text)) if encoder is None else len(encoder.encode(text))

@@ -131,8 +131,7 @@ class EncoderSource:
         from vllm_tui.accounting.encoder import load_encoder
 
         encoder = load_encoder(self._folder)
-        kind = "Harmony GPT-OSS" if encoder.name == "openai-harmony" else "tiktoken o200k_base"
-        logger.info("%s Loaded %s encoder", LOG_PREFIX, kind)
+        logger.info("%s Loaded Harmony GPT-OSS encoder", LOG_PREFIX)
         return encoder
 
     def _prepare_file(self) -> bool:

@@ -10,7 +10,7 @@ from vllm_tui.accounting.figures import Part
 from vllm_tui.domain.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from vllm_tui.accounting.encoder import HarmonyEncoder
+    from vllm_tui.accounting.encoder import Encoder
     from vllm_tui.accounting.harmony import HarmonyPrompt, HarmonyRenderer
 
 _MARKED = {"Ġ": " ", "Ċ": "\n", "ĉ": "\t", "▁": " "}
@@ -27,11 +27,10 @@ class Piece:
     part: str
 
 
-def prompt_pieces(prompt: HarmonyPrompt, encoder: HarmonyEncoder) -> list[Piece]:
+def prompt_pieces(prompt: HarmonyPrompt, encoder: Encoder) -> list[Piece]:
     """Return the tokens of a Harmony prompt in order; joined, whole characters give the exact prompt."""
-    is_special = encoder.encoding.is_special_token
     return [
-        Piece(_readable(encoder.token_bytes(token)), token, bool(is_special(token)), entry.part)
+        Piece(_readable(encoder.token_bytes(token)), token, encoder.is_special(token), entry.part)
         for entry in prompt.slices
         for token in entry.tokens
     ]

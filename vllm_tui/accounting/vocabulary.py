@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 BASE_VARIABLE = "TIKTOKEN_ENCODINGS_BASE"
-"""openai-harmony reads files by their plain names from the folder this names."""
+"""Names the folder with the files under their plain names; openai-harmony and this program read it."""
 CACHE_VARIABLE = "TIKTOKEN_RS_CACHE_DIR"
 """openai-harmony keeps its own downloads there, each named by the SHA-1 of its URL."""
 DEFAULT_URL = "https://openaipublic.blob.core.windows.net/encodings/"

@@ -95,12 +95,11 @@ def _as_body(value: JsonValue) -> JsonObject | None:
 
 
 def _model(body: JsonObject | None, settings: Settings) -> str:
-    """Return the model to count for: that of --model or the environment, else the body's, else the default."""
-    configured = str(settings.value("default_model") or "")
+    """Return the model to count for: that of --model, else the body's, else the configured one."""
     named = body.get("model") if body is not None else None
-    if settings.origin("default_model").layer == "default" and isinstance(named, str) and named:
+    if settings.origin("default_model").layer != "flag" and isinstance(named, str) and named:
         return named
-    return configured
+    return str(settings.value("default_model") or "")
 
 
 def _print_count(counted: InputCount, model: str) -> None:
@@ -111,5 +110,5 @@ def _print_count(counted: InputCount, model: str) -> None:
         print(f"  {part.name:<13}{part.tokens:>9,}")
     for assumption in counted.assumptions:
         print(assumption)
-    if counted.rung == "tiktoken" and not is_harmony_model(model):
+    if counted.rung == "vocabulary" and not is_harmony_model(model):
         print(f"{clean_line(model) or 'This model'} is no gpt-oss model; only its server can count exactly.")

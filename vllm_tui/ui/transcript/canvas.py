@@ -45,6 +45,7 @@ class Canvas(ScrollView):
         self.window = Window(document, Renderer(80, PLAIN, clock))
         self._clock = clock
         self._ink: Ink = PLAIN
+        self._is_stale = True
         self._width = 0
         self._painted: list[Painted] = []
         self._frame: Timer | None = None
@@ -86,9 +87,11 @@ class Canvas(ScrollView):
 
     def _fit(self) -> None:
         """Draw with the width and the styles there are now."""
-        if self._ink is PLAIN:
-            self._ink = build_ink(self.rich_style, self.get_component_rich_style)
-            self._width = 0
+        if self._is_stale:
+            self._is_stale = False
+            ink = build_ink(self.rich_style, self.get_component_rich_style)
+            if ink != self._ink:
+                self._ink, self._width = ink, 0
         width = self.size.width - MARGIN - _RIGHT
         if width != self._width:
             self._width = width
@@ -106,11 +109,8 @@ class Canvas(ScrollView):
     def notify_style_update(self) -> None:
         """Take over the styles of a new theme."""
         super().notify_style_update()
-        if self.is_mounted and self._width and self._ink is not PLAIN:
-            ink = build_ink(self.rich_style, self.get_component_rich_style)
-            if ink != self._ink:
-                self._ink, self._width = ink, 0
-                self.wake()
+        self._is_stale = True
+        self.wake()
 
     # painting
 

@@ -37,17 +37,16 @@ def selected_text(window: Window, selection: Selection) -> str:
     last = len(layout.ids(0, 1 << 60)) - 1
     start = selection.start or Offset(0, 0)
     end = selection.end or Offset(0, (last + 1) * _ROWS_OF_BLOCK)
-    pieces: list[str] = []
+    blocks: list[str] = []
     for order in range(max(start.y // _ROWS_OF_BLOCK, 0), min(end.y // _ROWS_OF_BLOCK, last) + 1):
         for block_id in layout.ids(order, order):
-            rows = layout.block_rows(block_id)
-            if rows and pieces:
-                pieces.append("\n")
-            for number, row in enumerate(rows):
+            pieces: list[str] = []
+            for number, row in enumerate(layout.block_rows(block_id)):
                 found = selection.get_span(order * _ROWS_OF_BLOCK + number + 1)
                 if found is not None and not (row.quiet and not row.source):
                     pieces += _text_of(row, _without_margin(found, row))
-    return "".join(pieces).strip("\n")
+            blocks.append("".join(pieces).strip("\n"))
+    return "\n\n".join(text for text in blocks if text)
 
 
 def _without_margin(span: tuple[int, int], row: Row) -> tuple[int, int] | None:

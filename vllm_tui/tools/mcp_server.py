@@ -21,8 +21,8 @@ from vllm_tui.tools.tool import Tool, ToolFailed, ToolFunction, ToolOutput
 if TYPE_CHECKING:
     from mcp import Client
     from mcp.client._transport import Transport, TransportStreams
-    from mcp_types import CallToolResult
-    from mcp_types import Tool as McpTool
+    from mcp.types import CallToolResult
+    from mcp.types import Tool as McpTool
 
 _CONNECT_SECONDS = 20.0
 _CLOSE_SECONDS = 10.0
@@ -98,7 +98,7 @@ class McpServer:
         """Hold the connection from one task, as the SDK's scopes ask for; load the SDK beside the event loop."""
         await asyncio.to_thread(import_module, "mcp")
         from mcp import Client
-        from mcp_types import ToolListChangedNotification
+        from mcp.types import ToolListChangedNotification
 
         async def on_message(message: object) -> None:
             if isinstance(message, ToolListChangedNotification):
@@ -124,13 +124,13 @@ class McpServer:
                 if self._changed.is_set():
                     self._changed.clear()
                     await self._refresh(client)
-                    await asyncio.wait({closing, ended}, timeout=_REFRESH_SECONDS)
+                    await asyncio.wait({closing, ended}, timeout=_REFRESH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             closing.cancel()
             ended.cancel()
 
     async def _refresh(self, client: Client) -> None:
-        from mcp_types import PaginatedRequestParams
+        from mcp.types import PaginatedRequestParams
 
         found: list[McpTool] = []
         cursor: str | None = None
@@ -160,7 +160,7 @@ class McpServer:
     async def _call(self, name: str, arguments: JsonObject) -> ToolOutput:
         import anyio
         from mcp import MCPError
-        from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
+        from mcp.types import CallToolRequest, CallToolRequestParams, CallToolResult
 
         if self._client is None:
             raise ToolFailed(f"The MCP server {self.config.name} is gone: {self._tail.words()}.")

@@ -154,7 +154,7 @@ class _Pipe:
 
 def _message(line: bytes) -> SessionMessage | Exception:
     from mcp.shared.message import SessionMessage
-    from mcp_types import jsonrpc_message_adapter
+    from mcp.types import jsonrpc_message_adapter
 
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))

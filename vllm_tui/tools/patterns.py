@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
+import selectors
 import subprocess
 import sys
 import time
@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Self
 
 MAX_PATTERN = 1_000
+_START_SECONDS = 0.7
+"""What is added for starting an interpreter on a busy machine."""
 _MEMORY = 512 * 1024 * 1024
 _CHILD = (
     "import json, re, sys\n"
@@ -87,20 +89,30 @@ class PatternMatcher:
         assert child.stdin is not None
         os.set_blocking(child.stdin.fileno(), False)
         self._child = child
-        self._left += 0.7  # starting an interpreter takes some of it on a busy machine
+        self._left += _START_SECONDS
         return child
 
     def _exchange(self, child: subprocess.Popen[bytes], line: bytes) -> bytes:
         assert child.stdin is not None
         assert child.stdout is not None
         deadline = time.monotonic() + max(self._left, 0.0)
-        to_child, from_child = child.stdin.fileno(), child.stdout.fileno()
-        while True:
-            left = deadline - time.monotonic()
-            readable, writable, _ = select.select([from_child], [to_child] if line else [], [], max(left, 0.0))
-            if writable:
-                line = line[os.write(to_child, line[:65_536]) :]
-            elif readable:
-                return os.read(from_child, 1)
-            elif left <= 0:
-                return b""
+        with selectors.DefaultSelector() as ends:
+            ends.register(child.stdout, selectors.EVENT_READ)
+            ends.register(child.stdin, selectors.EVENT_WRITE)
+            while (left := deadline - time.monotonic()) > 0:
+                ready = [key.fileobj for key, _ in ends.select(left)]
+                if child.stdout in ready:
+                    return os.read(child.stdout.fileno(), 1)
+                if child.stdin in ready:
+                    line = line[_write(child.stdin.fileno(), line) :]
+                    if not line:
+                        ends.unregister(child.stdin)
+        return b""
+
+
+def _write(pipe: int, data: bytes) -> int:
+    """Write what fits; a child that is gone is noticed when its answer is read."""
+    try:
+        return os.write(pipe, data[:65_536])
+    except BrokenPipeError:
+        return len(data)

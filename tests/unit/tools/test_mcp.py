@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from vllm_tui.domain.messages import ToolSpec
 from vllm_tui.domain.values import JsonObject
+from vllm_tui.tools import mcp_stdio
 from vllm_tui.tools.mcp_server import McpServer, McpServerConfig, offered_name
 from vllm_tui.tools.pins import Pins
 from vllm_tui.tools.runner import Limits, Ran, run_tool
@@ -21,6 +22,11 @@ from vllm_tui.tools.tool import Tool, ToolFailed
 
 pytest.importorskip("mcp")
 BOX = Path(__file__).parent / "mcp_box.py"
+
+
+@pytest.fixture(autouse=True)
+def short_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_stdio, "_CLOSE_SECONDS", 0.3)
 
 
 def config(folder: Path, mode: str = "plain", pins: str | None = None) -> ToolsConfig:

@@ -16,7 +16,7 @@ from vllm_tui.accounting.vocabulary import O200K, VocabularyUnusable
 if TYPE_CHECKING:
     from openai_harmony import HarmonyEncoding
 
-# Letters newer than the library's Unicode tables are cut differently; everything else is the same.
+# Letters of Unicode 17 and later are unknown to the library's tables and cut differently; all else is the same.
 PLAIN = st.text(st.sampled_from("aBcZé ßǅ日本🎉\u0301\u2028\u00a0'sStT1234५ \t\r\n/._-#<|>=(){}[]\"\\"), max_size=40)
 ASSIGNED = st.text(st.characters(codec="utf-8", max_codepoint=0x2FFFF, exclude_categories=["Cn", "Cs"]), max_size=12)
 
@@ -68,7 +68,7 @@ def test_the_markers_have_the_librarys_ids(library: HarmonyEncoding) -> None:
 
 
 def test_lone_surrogates_count_as_question_marks(encoder: Encoder) -> None:
-    assert encoder.encode("a\ud800b") == encoder.encode("a?b") or len(encoder.encode("a\ud800b")) <= 3
+    assert encoder.encode("a\ud800b") == encoder.encode("a?b")
 
 
 @pytest.mark.parametrize("letters", ["a", "日", "=", " ", "aB"])

@@ -36,18 +36,14 @@ def answer_hints(
 ) -> tuple[Hint, ...]:
     """Return what an answer to a request with `tools` suggests; nothing when there is nothing to say.
 
-    `is_call_required` says that the request had `tool_choice` required or named. Nothing found here is ever run.
+    `is_call_required` says that the request had `tool_choice` required or named; with `none`, give no tools. Nothing
+    found here is ever run.
     """
     if not tools:
         return ()
     found = [_undeclared(response, tools)]
     if not response.tool_calls:
-        text, thinking = response.text[:_LONGEST], response.thinking[:_LONGEST]
-        as_text = _call_as_text(text, tools, model)
-        in_reasoning = None if as_text or text else _call_in_reasoning(thinking, tools, model)
-        found += [as_text, in_reasoning]
-        if as_text is None and in_reasoning is None:
-            found.append(_required(model) if is_call_required else _refusal(text, model))
+        found += _without_call(response, tools, model, is_call_required)
     if "<think>" in response.text[:_LONGEST]:
         words = "The reasoning arrived as text: the server runs without a reasoning parser."
         found.append(Hint("reasoning_as_text", words, reasoning_flags(model)))
@@ -74,6 +70,18 @@ def error_hints(error: VLLMError, model: str = "") -> tuple[Hint, ...]:
     return ()
 
 
+def _without_call(
+    response: ChatResponse, tools: Sequence[ToolSpec], model: str, is_call_required: bool
+) -> list[Hint | None]:
+    text, thinking = response.text[:_LONGEST], response.thinking[:_LONGEST]
+    is_cut = response.status == "incomplete"
+    as_text = _call_as_text(text, tools, model, is_cut)
+    in_reasoning = None if as_text or text or is_cut else _call_in_reasoning(thinking, tools, model)
+    if as_text or in_reasoning or is_cut:
+        return [as_text, in_reasoning]
+    return [_required(model) if is_call_required else _refusal(text, model)]
+
+
 def _undeclared(response: ChatResponse, tools: Sequence[ToolSpec]) -> Hint | None:
     declared = {tool.name for tool in tools}
     names = sorted({call.name for call in response.tool_calls} - declared)
@@ -83,14 +91,17 @@ def _undeclared(response: ChatResponse, tools: Sequence[ToolSpec]) -> Hint | Non
     return Hint("undeclared_tool", f"The model called {listed}, which it was not offered. Nothing ran.")
 
 
-def _call_as_text(text: str, tools: Sequence[ToolSpec], model: str) -> Hint | None:
+def _call_as_text(text: str, tools: Sequence[ToolSpec], model: str, is_cut: bool) -> Hint | None:
     name = called_in_text(text, tools)
     if name is None and _MARKUP.search(text) is None:
         return None
     what = f"a call of {name}" if name else "a tool call"
-    return Hint(
-        "call_as_text", f"The answer looks like {what} written as text; nothing ran. {_cause(model)}", tool_flags(model)
-    )
+    if is_cut:
+        words = f"The answer was cut inside {what}: raise the output limit (max_tokens). Nothing ran."
+        return Hint("call_as_text", words)
+    broken = "" if name else " Or the call is broken JSON, which the server's parser hands on as text."
+    words = f"The answer looks like {what} written as text; nothing ran. {_cause(model)}{broken}"
+    return Hint("call_as_text", words, tool_flags(model))
 
 
 def _call_in_reasoning(thinking: str, tools: Sequence[ToolSpec], model: str) -> Hint | None:

@@ -49,6 +49,21 @@ def test_the_markup_of_other_formats_is_noticed_too(text: str) -> None:
     assert [hint.code for hint in answer_hints(said(TextBlock(text=text)), TOOLS, QWEN)] == ["call_as_text"]
 
 
+def test_a_call_cut_at_the_output_limit_is_not_blamed_on_the_parser() -> None:
+    text = 'I will check.\n<tool_call>\n{"name": "get_weather", "arguments": {"city":'
+    (hint,) = answer_hints(ChatResponse(content=(TextBlock(text=text),), status="incomplete"), TOOLS, QWEN)
+    words = "The answer was cut inside a tool call: raise the output limit (max_tokens). Nothing ran."
+    assert (hint.message, hint.flags) == (words, ())
+    cut = ChatResponse(content=(ThinkingBlock(thinking="Hm"),), status="incomplete")
+    assert answer_hints(cut, TOOLS, QWEN, is_call_required=True) == ()
+
+
+def test_a_broken_call_left_as_text_may_be_the_models_doing() -> None:
+    text = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris", \n</tool_call>'
+    (hint,) = answer_hints(said(TextBlock(text=text)), TOOLS, QWEN)
+    assert "Or the call is broken JSON" in hint.message
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -25,19 +25,18 @@ from pathlib import Path
 
 from textual.app import App, ComposeResult
 from textual.widgets import Input, RichLog
-
 from vllm_tui.domain.events import BlockDelta, BlockStarted
 from vllm_tui.ui.themes import THEMES
 from vllm_tui.ui.transcript.render import warm
 from vllm_tui.ui.transcript.view import TranscriptView
 
 COLUMNS, ROWS = 120, 40
-WORDS = "cache block token page batch step model layer prompt reader thread kernel window budget queue request".split()
+WORDS = ("cache", "block", "token", "page", "batch", "step", "model", "layer", "prompt", "kernel", "window", "queue")
 
 
 def markdown(tokens: int) -> Iterator[str]:
     """Yield an answer of headings, prose, lists, code and tables, in pieces of about four characters."""
-    chance = random.Random(1)  # noqa: S311
+    chance = random.Random(1)
 
     def prose(count: int) -> str:
         words = [chance.choice(WORDS) for _ in range(count)]
@@ -122,7 +121,7 @@ class Child(App[None]):
         for number, piece in enumerate(pieces):
             view.apply(BlockDelta(0, "text", piece))
             await self.pace(number, began)
-        while view.is_busy:
+        while view.is_busy:  # noqa: ASYNC110 - a benchmark may poll
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.02)
 
@@ -140,7 +139,7 @@ def run(kind: str, tokens: int, rate: float) -> dict[str, float]:
     read_end, write_end = os.pipe()
     environment = os.environ | {"REPORT_FD": str(write_end), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     command = [sys.executable, __file__, "child", kind, str(tokens), str(rate)]
-    child = subprocess.Popen(  # noqa: S603
+    child = subprocess.Popen(
         command, stdin=slave, stdout=slave, stderr=slave, pass_fds=(write_end,), env=environment, start_new_session=True
     )
     os.close(slave)
@@ -162,10 +161,10 @@ def run(kind: str, tokens: int, rate: float) -> dict[str, float]:
     child.wait()
     done.set()
     reader.join()
-    report = json.loads(os.read(read_end, 1 << 20))
+    report: dict[str, float] = json.loads(os.read(read_end, 1 << 20))
     os.close(read_end)
     os.close(master)
-    frames = report.pop("frames")
+    frames: list[float] = report.pop("frames")  # type: ignore[assignment]
     if frames:
         report |= {"frame p50": frames[len(frames) // 2] * 1e3, "frame max": frames[-1] * 1e3, "frames": len(frames)}
     return report | {"kB": written / 1e3}

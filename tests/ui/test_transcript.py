@@ -12,7 +12,6 @@ from textual.message import Message as TextualMessage
 from textual.pilot import Pilot
 from textual.selection import Selection
 from textual.widgets import Input
-
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock
 from vllm_tui.domain.events import BlockDelta, BlockStarted
 from vllm_tui.domain.messages import Message

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock, ToolResultBlock
 from vllm_tui.domain.errors import ConnectionFailed, RateLimited
 from vllm_tui.domain.events import (
@@ -219,13 +218,25 @@ def test_a_result_cannot_leave_its_fence() -> None:
 @pytest.mark.parametrize(
     ("event", "kind", "words"),
     [
-        (RetryScheduled(2, 5, 4.0, RateLimited("Too many requests.")), "retry", "Too many requests. Retry 2 of 5 in 4 s."),
-        (ContinuationStarted(1, 3, "length"), "info", "The answer was cut (length) and goes on here: continuation 1 of 3."),
-        (HistoryTrimmed(4, 2, 9, 131_072, 1, "server"), "info", "2 earlier questions left out to fit the window of 131,072 tokens."),
+        (
+            RetryScheduled(2, 5, 4.0, RateLimited("Too many requests.")),
+            "retry",
+            "Too many requests. Retry 2 of 5 in 4 s.",
+        ),
+        (
+            ContinuationStarted(1, 3, "length"),
+            "info",
+            "The answer was cut (length) and goes on here: continuation 1 of 3.",
+        ),
+        (
+            HistoryTrimmed(4, 2, 9, 131_072, 1, "server"),
+            "info",
+            "2 earlier questions left out to fit the window of 131,072 tokens.",
+        ),
         (Notice("plain_history", "No reasoning kept."), "info", "No reasoning kept."),
     ],
     ids=["retry", "continuation", "trimmed", "notice"],
-)  # fmt: skip
+)
 def test_what_happens_on_the_way_becomes_a_note(event: TurnEvent, kind: str, words: str) -> None:
     note = begun(event).blocks[-1]
     assert (note.kind, note.note, note.source) == ("note", kind, words)
@@ -234,15 +245,28 @@ def test_what_happens_on_the_way_becomes_a_note(event: TurnEvent, kind: str, wor
 @pytest.mark.parametrize(
     ("finished", "kind", "words"),
     [
-        (TurnFinished(turn("truncated", Round(answer=Message(role="assistant", content="x"), usage=Usage(output_tokens=4096)))),
-         "warning", "Cut at 4,096 tokens: the output limit was reached. Raise max_output_tokens for more."),
+        (
+            TurnFinished(
+                turn("truncated", Round(answer=Message(role="assistant", content="x"), usage=Usage(output_tokens=4096)))
+            ),
+            "warning",
+            "Cut at 4,096 tokens: the output limit was reached. Raise max_output_tokens for more.",
+        ),
         (TurnFinished(turn("cancelled")), "warning", "Cancelled. What had arrived is kept."),
-        (TurnFinished(turn("interrupted")), "error", "The answer broke off before its end. What had arrived is kept; ask again."),
-        (TurnFinished(turn("failed"), ConnectionFailed("No connection.", hint="Is it up?")), "error", "No connection. Is it up?"),
+        (
+            TurnFinished(turn("interrupted")),
+            "error",
+            "The answer broke off before its end. What had arrived is kept; ask again.",
+        ),
+        (
+            TurnFinished(turn("failed"), ConnectionFailed("No connection.", hint="Is it up?")),
+            "error",
+            "No connection. Is it up?",
+        ),
         (TurnFinished(turn("failed", error="No connection.")), "error", "No connection."),
     ],
     ids=["truncated", "cancelled", "interrupted", "failed", "failed, stored"],
-)  # fmt: skip
+)
 def test_an_ending_that_is_not_whole_is_said(finished: TurnFinished, kind: str, words: str) -> None:
     note = begun(finished).blocks[-1]
     assert (note.kind, note.note, note.source) == ("note", kind, words)

@@ -7,7 +7,6 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from vllm_tui.ui.transcript.offsets import Offsets
 from vllm_tui.ui.transcript.parts import LINE_LIMIT, Splitter
 

@@ -54,6 +54,11 @@ class Canvas(ScrollView):
         self._is_placing = self._is_painting = False
         self._said = (True, 0)
 
+    @property
+    def following(self) -> bool:
+        """Return whether the view follows the end."""
+        return self.window.following
+
     # frames
 
     @property

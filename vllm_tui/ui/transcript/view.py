@@ -31,7 +31,7 @@ class TranscriptView(Canvas, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "cursor(-1)", "Block before", show=False),
         Binding("down,j", "cursor(1)", "Block after", show=False),
-        Binding("enter,space", "fold", "Fold", show=False),
+        Binding("enter,space", "toggle_block", "Fold", show=False),
         Binding("y", "copy_block", "Copy block", show=False),
         Binding("c", "copy_code", "Copy code block", show=False),
         Binding("i", "choose", "Inspect", show=False),
@@ -58,11 +58,6 @@ class TranscriptView(Canvas, can_focus=True):
     ) -> None:
         super().__init__(Document(clock), rate, clock, id)
         self._codes: list[str] = []
-
-    @property
-    def following(self) -> bool:
-        """Return whether the view follows the end."""
-        return self.window.following
 
     # what it is given
 
@@ -111,6 +106,8 @@ class TranscriptView(Canvas, can_focus=True):
         """Fold or unfold the block under the cursor."""
         self._fold(self._under_cursor)
 
+    action_toggle_block = toggle_block
+
     def copy_text(self) -> str | None:
         """Return the source of the block under the cursor, None when there is none."""
         block = self._under_cursor
@@ -146,13 +143,9 @@ class TranscriptView(Canvas, can_focus=True):
             self.post_message(self.LinkChosen(address))
         elif number := copy_number(seen.row, cell):
             self._copy_code(self.code_blocks()[number - 1 : number], number)
-        elif self._is_header(seen):
+        elif _is_header(self.document, seen):
             self._fold(seen.block)
         self.show_window()
-
-    def _is_header(self, seen: Seen) -> bool:
-        is_foldable = seen.block.kind in ("thinking", "tool_call") or self.document.is_folded(seen.block)
-        return seen.number == 0 and is_foldable
 
     def on_key(self, event: events.Key) -> None:
         """Take the number of the code block that is to be copied."""
@@ -176,10 +169,6 @@ class TranscriptView(Canvas, can_focus=True):
         if moved is not None:
             self.window.reveal(moved.id)
             self.show_window()
-
-    def action_fold(self) -> None:
-        """Fold or unfold the block under the cursor."""
-        self.toggle_block()
 
     def action_copy_block(self) -> None:
         """Ask for the block under the cursor to be copied."""
@@ -234,3 +223,8 @@ class TranscriptView(Canvas, can_focus=True):
     def _copy_code(self, codes: Sequence[str], number: int) -> None:
         if codes:
             self.post_message(self.CopyRequested(codes[0], f"code block {number}"))
+
+
+def _is_header(document: Document, seen: Seen) -> bool:
+    is_foldable = seen.block.kind in ("thinking", "tool_call") or document.is_folded(seen.block)
+    return seen.number == 0 and is_foldable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from vllm_tui.accounting.budget import Budget, check_budget, is_input_cut
 from vllm_tui.accounting.figures import UNKNOWN, Figure, Part
 

@@ -284,12 +284,18 @@ def test_a_trimmed_history_brings_input_window_and_reserve() -> None:
     assert figures.input.mark == "○"
 
 
-def test_exact_text_counts_are_used_for_tool_results_where_there_is_a_vocabulary() -> None:
-    meter = TurnMeter(count=len)
+def test_with_a_vocabulary_text_is_counted_and_not_deltas() -> None:
+    meter = TurnMeter(encode=lambda text: [ord(letter) for letter in text])
     meter.request_started(0.0)
     meter.tool_started(0.0)
     meter.tool_finished("four", 1.0)
-    assert meter.figures(1.0).tool_results == Figure(4, "computed", "Counted with the model's vocabulary.")
+    meter.observe(BlockDelta(0, "text", "several tokens "), 2.0)
+    meter.observe(BlockDelta(0, "text", "at once"), 2.1)
+    figures = meter.figures(2.2)
+    assert figures.tool_results == Figure(4, "computed", "Counted with the model's vocabulary.")
+    assert figures.answer == Figure(
+        22, "estimate", "Text counted with the model's vocabulary, without the markers around it."
+    )
 
 
 def test_reasoning_alone_is_all_reasoning() -> None:

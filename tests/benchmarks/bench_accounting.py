@@ -10,7 +10,6 @@ from pathlib import Path
 
 from vllm_tui.accounting.encoder import Encoder, load_encoder
 from vllm_tui.accounting.harmony import HarmonyRenderer
-from vllm_tui.accounting.live_text import TextCounter
 from vllm_tui.accounting.meter import TurnMeter
 from vllm_tui.accounting.vocabulary import O200K, read_from_package
 from vllm_tui.domain.events import BlockDelta
@@ -19,8 +18,7 @@ TOKENS = 16_000
 RATE = 100
 """Tokens per second of the stream."""
 REPAINTS = 20
-COUNTS = 10
-"""How often a second figures are asked for, and text is counted."""
+"""How often a second figures are asked for, and with them text is counted."""
 
 
 def resident_mebibytes() -> float:
@@ -42,17 +40,12 @@ def words(encoder: Encoder) -> list[str]:
 
 def measure_stream(pieces: list[str], encoder: Encoder | None) -> float:
     """Return the CPU seconds of counting one streamed answer, with or without exact text counts."""
-    meter = TurnMeter(131_072)
-    counter = TextCounter(encoder.encode) if encoder else None
+    meter = TurnMeter(131_072, encode=encoder.encode if encoder else None)
     meter.request_started(0.0)
     begun = time.process_time()
     for number, piece in enumerate(pieces):
         at = number / RATE
         meter.observe(BlockDelta(0, "text", piece), at)
-        if counter is not None:
-            counter.add(piece)
-            if number % (RATE // COUNTS) == 0:
-                assert counter.count >= 0
         if number % (RATE // REPAINTS) == 0:
             meter.figures(at)
     return time.process_time() - begun

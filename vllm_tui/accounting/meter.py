@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_tui.accounting.figures import UNKNOWN, Figure, Part, Phase, Span, TurnFigures, total_of
+from vllm_tui.accounting.live_text import TextCounter
 from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
 from vllm_tui.accounting.stored import conversation_figures, turn_figures
 from vllm_tui.domain.events import (
@@ -38,8 +39,8 @@ class TurnMeter:
     """Takes the events of one turn and says at any moment what it cost so far.
 
     `window` is the model's context window in tokens. `calibration` is what this model showed before; read the
-    attribute after the turn and give it to the next meter. `count` counts text exactly where a vocabulary is
-    loaded. All times are seconds of one monotonic clock.
+    attribute after the turn and give it to the next meter. `encode` is the model's own vocabulary, where it is
+    loaded: then text is counted rather than deltas. All times are seconds of one monotonic clock.
     """
 
     def __init__(
@@ -47,22 +48,22 @@ class TurnMeter:
         window: int | None = None,
         *,
         calibration: Calibration | None = None,
-        count: Callable[[str], int] | None = None,
+        encode: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
         self.calibration = calibration or Calibration()
         self._window = UNKNOWN if window is None else Figure(window, "server", "The model's own window.")
         self._reserved = UNKNOWN
-        self._count = count
+        self._encode = encode
         self._finished: list[RequestFigures] = []
         self._results: list[Figure] = []
         self._parts: tuple[Part, ...] = ()
-        self._request = _Request()
+        self._request = _Request(encode)
         self._clock = _TurnClock()
 
     def request_started(self, at: float) -> None:
         """Note that a request leaves; the first one starts the turn."""
         self._keep_request()
-        self._request = _Request()
+        self._request = _Request(self._encode)
         self._clock.request_started(at)
 
     def prompt_counted(self, figure: Figure, parts: tuple[Part, ...] = ()) -> None:
@@ -77,7 +78,7 @@ class TurnMeter:
     def observe(self, event: StreamEvent, at: float) -> None:
         """Take one event of the stream that arrived at `at`."""
         if isinstance(event, BlockDelta):
-            self._request.add(event.index, event.kind, len(event.text))
+            self._request.add(event.index, event.kind, event.text)
             self._clock.token(event.kind, at)
             return
         match event:
@@ -142,8 +143,8 @@ class TurnMeter:
             self._finished.append(self._request.figures(self.calibration))
 
     def _text_figure(self, text: str) -> Figure:
-        if self._count is not None:
-            return Figure(self._count(text), "computed", "Counted with the model's vocabulary.")
+        if self._encode is not None:
+            return Figure(len(self._encode(text)), "computed", "Counted with the model's vocabulary.")
         return Figure(self.calibration.tokens_of(len(text)), "estimate", "From the number of characters.")
 
     def _tool_results(self, requests: list[RequestFigures]) -> Figure:
@@ -172,10 +173,11 @@ class TurnMeter:
 class _Shown:
     """One block: how many deltas and characters it showed, and tokens for text that came in no delta."""
 
-    __slots__ = ("characters", "deltas", "extra", "kind")
+    __slots__ = ("characters", "counter", "deltas", "extra", "kind")
 
-    def __init__(self, kind: BlockKind) -> None:
+    def __init__(self, kind: BlockKind, counter: TextCounter | None) -> None:
         self.kind = kind
+        self.counter = counter
         self.deltas = 0
         self.characters = 0
         self.extra = 0
@@ -184,7 +186,8 @@ class _Shown:
 class _Request:
     """What one request showed so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, encode: Callable[[str], Sequence[int]] | None) -> None:
+        self._encode = encode
         self.expected: Figure = UNKNOWN
         self.usage: Usage | None = None
         self._blocks: dict[int, _Shown] = {}
@@ -204,13 +207,15 @@ class _Request:
     def block(self, index: int, kind: BlockKind) -> _Shown:
         block = self._blocks.get(index)
         if block is None:
-            block = self._blocks[index] = _Shown(kind)
+            block = self._blocks[index] = _Shown(kind, TextCounter(self._encode) if self._encode else None)
         return block
 
-    def add(self, index: int, kind: BlockKind, characters: int) -> None:
+    def add(self, index: int, kind: BlockKind, text: str) -> None:
         block = self._blocks.get(index) or self.block(index, kind)
         block.deltas += 1
-        block.characters += characters
+        block.characters += len(text)
+        if block.counter is not None:
+            block.counter.add(text)
 
     def finish(self, index: int, final: Block | None, calibration: Calibration) -> None:
         if final is None:
@@ -231,8 +236,11 @@ class _Request:
     def figures(self, calibration: Calibration) -> RequestFigures:
         counts = {"thinking": 0.0, "text": 0.0, "tool_call": 0.0}
         for block in self._blocks.values():
-            counts[block.kind] += block.deltas * calibration.tokens_per_delta + block.extra
+            counted = block.deltas * calibration.tokens_per_delta if block.counter is None else block.counter.count
+            counts[block.kind] += counted + block.extra
         note = "From the number of characters." if self.extra and not self.deltas else "Counted by deltas."
+        if self._encode is not None:
+            note = "Text counted with the model's vocabulary, without the markers around it."
         seen = Seen(round(counts["thinking"]), round(counts["text"]), round(counts["tool_call"]), note=note)
         return split_request(self.usage, seen, self.expected)
 

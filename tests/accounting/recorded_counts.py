@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vllm_tui.accounting.harmony_messages import Exchange
+from vllm_tui.accounting.harmony_types import Exchange
 
 ROOT = Path(__file__).parent.parent / "recordings"
 GPT_OSS = ("0.32.0/gpt-oss", "0.32.0/serve-sh-gpt-oss", "0.32.0/gpt-oss-toolserver")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recorded_counts import load
 from vllm_tui.accounting.encoder import Encoder
 from vllm_tui.accounting.figures import Figure, Part
-from vllm_tui.accounting.harmony_messages import ServerFacts
+from vllm_tui.accounting.harmony_types import ServerFacts
 from vllm_tui.accounting.ladder import Ladder, TokenizeFailed, count_reported, is_harmony_model, scaled
 from vllm_tui.domain.usage import Usage
 from vllm_tui.domain.values import JsonObject

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from vllm_tui.accounting.encoder import SPECIAL_TOKENS, Encoder
 from vllm_tui.accounting.figures import Part
 from vllm_tui.accounting.harmony import HarmonyRenderer
-from vllm_tui.accounting.harmony_messages import Exchange, NotRenderable, ServerFacts, raw_message
+from vllm_tui.accounting.harmony_answers import raw_message
+from vllm_tui.accounting.harmony_types import Exchange, NotRenderable, ServerFacts
 
 if TYPE_CHECKING:
     from openai_harmony import HarmonyEncoding

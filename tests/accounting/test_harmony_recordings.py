@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from recorded_counts import RECORDED_ON, Recorded, gpt_oss_exchanges, load
 from vllm_tui.accounting.harmony import HarmonyRenderer
-from vllm_tui.accounting.harmony_messages import Namespace, ServerFacts, raw_message, request_messages
+from vllm_tui.accounting.harmony_answers import raw_message
+from vllm_tui.accounting.harmony_messages import request_messages
+from vllm_tui.accounting.harmony_types import Namespace, ServerFacts
 
 ALL = gpt_oss_exchanges()
 EARLIER = {item.response["id"]: item.exchange for item in ALL}

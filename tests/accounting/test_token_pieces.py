@@ -6,7 +6,7 @@ from recorded_counts import load
 from vllm_tui.accounting.encoder import Encoder
 from vllm_tui.accounting.figures import Part
 from vllm_tui.accounting.harmony import HarmonyRenderer
-from vllm_tui.accounting.harmony_messages import ServerFacts
+from vllm_tui.accounting.harmony_types import ServerFacts
 from vllm_tui.accounting.tokens_view import (
     Piece,
     channel_counts,

@@ -13,7 +13,7 @@ import pytest
 from vllm_tui.accounting.chat_messages import tokenize_body
 from vllm_tui.accounting.encoder import load_encoder
 from vllm_tui.accounting.harmony import HarmonyRenderer
-from vllm_tui.accounting.harmony_messages import Exchange
+from vllm_tui.accounting.harmony_types import Exchange
 from vllm_tui.accounting.vocabulary import O200K, read_from_package
 
 URL = os.environ.get("VLLM_TUI_LIVE_URL", "").rstrip("/")

@@ -16,7 +16,7 @@ from vllm_tui.domain.usage import Usage
 from vllm_tui.domain.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from vllm_tui.accounting.harmony_messages import Exchange
+    from vllm_tui.accounting.harmony_types import Exchange
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,9 @@ from datetime import date
 
 from vllm_tui.accounting.encoder import SPECIAL_TOKENS, Encoder
 from vllm_tui.accounting.figures import Part
-from vllm_tui.accounting.harmony_messages import (
+from vllm_tui.accounting.harmony_answers import items_as_answered
+from vllm_tui.accounting.harmony_messages import drop_reasoning, request_messages
+from vllm_tui.accounting.harmony_types import (
     BUILT_IN,
     CONSTRAIN,
     RAW,
@@ -18,9 +20,6 @@ from vllm_tui.accounting.harmony_messages import (
     PartName,
     ServerFacts,
     SystemText,
-    drop_reasoning,
-    items_as_answered,
-    request_messages,
 )
 from vllm_tui.accounting.tool_text import tools_section
 from vllm_tui.domain.values import JsonObject, JsonValue

@@ -2,98 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import replace
 
+from vllm_tui.accounting.harmony_answers import output_messages
+from vllm_tui.accounting.harmony_types import (
+    BUILT_IN,
+    CALL,
+    EFFORTS,
+    DeveloperText,
+    Exchange,
+    HarmonyMessage,
+    Namespace,
+    NotRenderable,
+    ServerFacts,
+    SystemText,
+    texts_of,
+    type_of,
+)
 from vllm_tui.domain.values import JsonObject, JsonValue
-
-PartName = Literal["system", "instructions", "tools", "history", "reasoning", "calls", "results", "question", "opening"]
-"""What a token of the prompt is there for; `opening` is the header the model continues."""
-
-Channel = Literal["analysis", "commentary", "final"]
-IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
-EFFORTS = ("low", "medium", "high")
-BUILT_IN = {"web_search_preview": "browser", "code_interpreter": "python", "container": "container"}
-"""Built-in tool types and the name under which the server's tool server must offer them."""
-
-
-CONSTRAIN = "<|constrain|>"
-RAW = "raw"
-"""The role of an answer that was no Harmony message: its text is the raw tokens, special ones by name."""
-
-
-class NotRenderable(Exception):
-    """vLLM would refuse this request, or its prompt depends on something only the server knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """Tools of one name space; each tool is an object with `name`, `description` and `parameters`."""
-
-    name: str
-    description: str | None = None
-    tools: tuple[JsonObject, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SystemText:
-    """The system message: who the model is, the date, the effort, built-in tools, the channels."""
-
-    date: str
-    identity: str = IDENTITY
-    effort: str = "medium"
-    namespaces: tuple[Namespace, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DeveloperText:
-    """The developer message: instructions and the functions on offer."""
-
-    instructions: str | None = None
-    functions: tuple[JsonObject, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HarmonyMessage:
-    """One message of the prompt; `content` is texts in a row, or the structured first messages."""
-
-    role: str
-    content: tuple[str, ...] | SystemText | DeveloperText
-    part: PartName
-    name: str | None = None
-    channel: str | None = None
-    recipient: str | None = None
-    content_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
-    """What a client can't see: the server's date, its identity line, its tools and one switch.
-
-    `tool_namespaces` are those of its tool server, by name (`python`, `browser`, `container`); empty without one.
-    `system_instructions` is VLLM_GPT_OSS_HARMONY_SYSTEM_INSTRUCTIONS.
-    """
-
-    date: str
-    identity: str = IDENTITY
-    tool_namespaces: tuple[Namespace, ...] = ()
-    system_instructions: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """An earlier request and what came of it, for `previous_response_id`.
-
-    `output` is the response's `output`; `output_messages` the raw messages where the server sent them
-    (`enable_response_messages`). `earlier` are the exchanges before it, by response id.
-    """
-
-    body: JsonObject
-    output: tuple[JsonObject, ...]
-    output_messages: tuple[JsonObject, ...] = ()
-    earlier: Mapping[str, Exchange] | None = None
 
 
 def request_messages(
@@ -119,7 +46,7 @@ def _all_messages(
         # The server keeps the first request's preamble: new instructions and tools are not in the prompt.
         messages = _all_messages(exchange.body, facts, exchange.earlier or earlier)
         messages += output_messages(exchange)
-        calls = {str(item.get("call_id")): str(item.get("name")) for item in exchange.output if _type(item) == _CALL}
+        calls = {str(item.get("call_id")): str(item.get("name")) for item in exchange.output if type_of(item) == CALL}
     else:
         messages, items = _preamble(body, facts)
     if isinstance(items, str):
@@ -171,18 +98,18 @@ def _tools(body: Mapping[str, JsonValue]) -> list[JsonObject]:
 
 def _tool_type(tool: JsonObject) -> str:
     """Return the type under which the server looks for a tool: an MCP tool by its label."""
-    return str(tool.get("server_label")) if _type(tool) == "mcp" else _type(tool)
+    return str(tool.get("server_label")) if type_of(tool) == "mcp" else type_of(tool)
 
 
 def _functions(body: Mapping[str, JsonValue]) -> tuple[JsonObject, ...] | None:
     """Return the functions; None when there is nothing but built-in tools, which go into the system message."""
     tools = _tools(body)
-    if all(_type(tool) in BUILT_IN or _type(tool) == "mcp" for tool in tools):
+    if all(type_of(tool) in BUILT_IN or type_of(tool) == "mcp" for tool in tools):
         return None
     for tool in tools:
-        if _type(tool) != "function" and _type(tool) not in BUILT_IN:
-            raise NotRenderable(f"The server takes no tool of type {_type(tool)!r} with this model.")
-    return tuple(tool for tool in tools if _type(tool) == "function")
+        if type_of(tool) != "function" and type_of(tool) not in BUILT_IN:
+            raise NotRenderable(f"The server takes no tool of type {type_of(tool)!r} with this model.")
+    return tuple(tool for tool in tools if type_of(tool) == "function")
 
 
 def _namespaces(body: Mapping[str, JsonValue], facts: ServerFacts) -> tuple[Namespace, ...]:
@@ -192,11 +119,8 @@ def _namespaces(body: Mapping[str, JsonValue], facts: ServerFacts) -> tuple[Name
     return tuple(offered[name] for name in order if name in wanted and name in offered)
 
 
-_CALL = "function_call"
-
-
 def _item_messages(item: JsonObject, calls: dict[str, str], facts: ServerFacts) -> list[HarmonyMessage]:
-    match _type(item):
+    match type_of(item):
         case "message":
             return _message_item(item, facts)
         case "function_call":
@@ -205,10 +129,10 @@ def _item_messages(item: JsonObject, calls: dict[str, str], facts: ServerFacts) 
         case "function_call_output":
             return [_result(item, calls)]
         case "reasoning":
-            text = "\n".join(_texts(item.get("content")))
+            text = "\n".join(texts_of(item.get("content")))
             return (
                 [HarmonyMessage("assistant", (text,), "reasoning", channel="analysis")]
-                if _texts(item.get("content"))
+                if texts_of(item.get("content"))
                 else []
             )
         case other:
@@ -225,22 +149,9 @@ def _message_item(item: JsonObject, facts: ServerFacts) -> list[HarmonyMessage]:
             system = SystemText(facts.date, f"{facts.identity}\n{text}")
             return [HarmonyMessage("system", system, "instructions")]
         return [HarmonyMessage("developer", DeveloperText(text), "instructions")]
-    texts = (content,) if isinstance(content, str) else tuple(_texts(content))
+    texts = (content,) if isinstance(content, str) else tuple(texts_of(content))
     channel = "final" if role == "assistant" else None
     return [HarmonyMessage(role, texts, "history", channel=channel)]
-
-
-def _call(name: str, arguments: str) -> HarmonyMessage:
-    recipient = f"functions.{name}"
-    return HarmonyMessage(
-        "assistant", (arguments,), "calls", channel="commentary", recipient=recipient, content_type="json"
-    )
-
-
-def _written_call(recipient: str, item: JsonObject) -> HarmonyMessage:
-    """Return a call as gpt-oss writes it: its arguments marked as constrained to JSON."""
-    call = _call("", str(item.get("arguments", "")))
-    return replace(call, recipient=recipient, content_type=f"{CONSTRAIN}json")
 
 
 def _result(item: JsonObject, calls: Mapping[str, str]) -> HarmonyMessage:
@@ -248,75 +159,9 @@ def _result(item: JsonObject, calls: Mapping[str, str]) -> HarmonyMessage:
     if call_id not in calls:
         raise NotRenderable(f"No call with the id {call_id} comes before its result.")
     output = item.get("output")
-    text = output if isinstance(output, str) else "".join(_texts(output))
+    text = output if isinstance(output, str) else "".join(texts_of(output))
     name = f"functions.{calls[call_id]}"
     return HarmonyMessage("tool", (text,), "results", name=name, channel="commentary", recipient="assistant")
-
-
-def output_messages(exchange: Exchange) -> list[HarmonyMessage]:
-    """Return what the model answered as messages: the raw ones where known, else made from the output items."""
-    if exchange.output_messages:
-        return [raw_message(entry) for entry in exchange.output_messages]
-    return items_as_answered(exchange.output)
-
-
-def items_as_answered(items: Sequence[JsonObject]) -> list[HarmonyMessage]:
-    """Return output items as the messages the model wrote; text before a call is commentary."""
-    messages: list[HarmonyMessage] = []
-    for number, item in enumerate(items):
-        match _type(item):
-            case "reasoning":
-                messages += [
-                    HarmonyMessage("assistant", (text,), "reasoning", channel="analysis")
-                    for text in _texts(item.get("content"))
-                ]
-            case "message":
-                is_preamble = any(_type(later) == _CALL for later in items[number + 1 :])
-                channel = "commentary" if is_preamble else "final"
-                texts = tuple(_texts(item.get("content")))
-                is_raw = item.get("status") == "incomplete" and any("<|" in text for text in texts)
-                messages.append(
-                    HarmonyMessage(
-                        RAW if is_raw else "assistant", texts, "history", channel=None if is_raw else channel
-                    )
-                )
-            case "function_call":
-                messages.append(_written_call(f"functions.{item.get('name')}", item))
-            case "mcp_call":
-                messages.append(_written_call(f"{item.get('server_label')}.{item.get('name')}", item))
-            case "web_search_call":
-                messages.append(_search(item))
-            case other:
-                raise NotRenderable(f"How the model wrote an item of type {other!r} is not known.")
-    return messages
-
-
-def _search(item: JsonObject) -> HarmonyMessage:
-    """Return the browser call behind an item; the server shows one of its arguments, with a prefix."""
-    action = item.get("action")
-    shown = action if isinstance(action, dict) else {}
-    kinds = {"search": ("search", "query"), "open_page": ("open", "url"), "find_in_page": ("find", "pattern")}
-    name, key = kinds.get(str(shown.get("type")), ("search", "query"))
-    arguments = json.dumps({key: str(shown.get(key) or "").removeprefix("cursor:")}, ensure_ascii=False)
-    return HarmonyMessage(
-        "assistant", (arguments,), "calls", channel="analysis", recipient=f"browser.{name}", content_type="code"
-    )
-
-
-def raw_message(entry: Mapping[str, JsonValue]) -> HarmonyMessage:
-    """Return one entry of `output_messages` as the server sends it with `enable_response_messages`."""
-    role, channel = str(entry.get("role")), _optional(entry, "channel")
-    recipient = _optional(entry, "recipient")
-    texts = tuple(_texts(entry.get("content")))
-    part: PartName = "history"
-    if role == "tool":
-        part = "results"
-    elif recipient is not None:
-        part = "calls"
-    elif channel == "analysis":
-        part = "reasoning"
-    name, kind = _optional(entry, "name"), _optional(entry, "content_type")
-    return HarmonyMessage(role, texts, part, name, channel, recipient, kind)
 
 
 def mark_question(messages: list[HarmonyMessage]) -> list[HarmonyMessage]:
@@ -334,25 +179,15 @@ def drop_reasoning(messages: list[HarmonyMessage]) -> list[HarmonyMessage]:
     return [entry for index, entry in enumerate(messages) if index >= last or entry.channel != "analysis"]
 
 
-def _type(item: Mapping[str, JsonValue]) -> str:
-    return str(item.get("type") or "message")
-
-
-def _optional(entry: Mapping[str, JsonValue], key: str) -> str | None:
-    value = entry.get(key)
-    return value if isinstance(value, str) else None
-
-
-def _texts(content: JsonValue) -> list[str]:
-    if isinstance(content, str):
-        return [content]
-    if not isinstance(content, list):
-        return []
-    return [str(part.get("text") or "") for part in content if isinstance(part, dict)]
+def _call(name: str, arguments: str) -> HarmonyMessage:
+    recipient = f"functions.{name}"
+    return HarmonyMessage(
+        "assistant", (arguments,), "calls", channel="commentary", recipient=recipient, content_type="json"
+    )
 
 
 def _flat_text(content: JsonValue) -> str | None:
     if isinstance(content, str):
         return content
-    texts = _texts(content)
+    texts = texts_of(content)
     return "".join(texts) if texts else None

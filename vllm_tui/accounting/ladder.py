@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vllm_tui.accounting.chat_messages import text_parts, tokenize_body
 from vllm_tui.accounting.figures import Figure, FigureSource, Part
-from vllm_tui.accounting.harmony_messages import Exchange, NotRenderable, ServerFacts
+from vllm_tui.accounting.harmony_types import Exchange, NotRenderable, ServerFacts
 from vllm_tui.accounting.split import Calibration
 from vllm_tui.domain.values import JsonObject, JsonValue
 

@@ -70,7 +70,7 @@ def channel_counts(
         return (Part("answer", sum(len(entry) for entry in ids if isinstance(entry, list))),)
     if renderer is None:
         return ()
-    from vllm_tui.accounting.harmony_messages import raw_message
+    from vllm_tui.accounting.harmony_answers import raw_message
 
     counts: dict[str, int] = {}
     for number, entry in enumerate(output_messages):

@@ -38,14 +38,7 @@ def items_as_answered(items: Sequence[JsonObject]) -> list[HarmonyMessage]:
                 ]
             case "message":
                 is_preamble = any(type_of(later) == CALL for later in items[number + 1 :])
-                channel = "commentary" if is_preamble else "final"
-                texts = tuple(texts_of(item.get("content")))
-                is_raw = item.get("status") == "incomplete" and any("<|" in text for text in texts)
-                messages.append(
-                    HarmonyMessage(
-                        RAW if is_raw else "assistant", texts, "history", channel=None if is_raw else channel
-                    )
-                )
+                messages.append(_written_text(item, "commentary" if is_preamble else "final"))
             case "function_call":
                 messages.append(_written_call(f"functions.{item.get('name')}", item))
             case "mcp_call":
@@ -55,6 +48,14 @@ def items_as_answered(items: Sequence[JsonObject]) -> list[HarmonyMessage]:
             case other:
                 raise NotRenderable(f"How the model wrote an item of type {other!r} is not known.")
     return messages
+
+
+def _written_text(item: JsonObject, channel: str) -> HarmonyMessage:
+    """Return a message; one that the server could not parse is shown by it as raw tokens, markers included."""
+    texts = tuple(texts_of(item.get("content")))
+    if item.get("status") == "incomplete" and any("<|" in text for text in texts):
+        return HarmonyMessage(RAW, texts, "history")
+    return HarmonyMessage("assistant", texts, "history", channel=channel)
 
 
 def _search(item: JsonObject) -> HarmonyMessage:

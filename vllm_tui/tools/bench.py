@@ -176,7 +176,7 @@ def to_csv(runs: Sequence[BenchRun]) -> str:
     names = ("effort", "number", "outcome", "calls", "seconds", "output_tokens", "detail")
     writer.writerow(names)
     for run in runs:
-        writer.writerow([safe_cell(getattr(run, name)) for name in names])
+        writer.writerow([safe_cell(_rounded(getattr(run, name))) for name in names])
     return out.getvalue()
 
 
@@ -193,3 +193,7 @@ def _flat(row: BenchRow) -> dict[str, object]:
         rate: Rate = getattr(row, name)
         flat[name] = {"count": rate.count, "total": rate.total, "value": rate.value, "interval": rate.interval}
     return {**flat, "median_seconds": row.median_seconds}
+
+
+def _rounded(value: object) -> object:
+    return round(value, 4) if isinstance(value, float) else value

@@ -401,3 +401,30 @@ async def test_escapes_in_every_kind_of_block_are_only_seen() -> None:
         text = "\n".join(lines(app))
         assert ("\x1b" in text, "\x9b" in text, "\x07" in text) == (False, False, False)
         assert text.count("␛]52;c;aGk=␇[@click=app.quit]x[/]⟨9B⟩31m") == 5
+
+
+async def test_keys_reach_a_block_that_was_not_painted_yet() -> None:
+    async with Stage().run_test(size=(60, 12)) as pilot:
+        app: Stage = pilot.app  # type: ignore[assignment]
+        view = await answer(pilot, "one", "hm")
+        view.focus()
+        await pilot.press("G")
+        view.apply(BlockStarted(2, "tool_call", "get_time", "c"))
+        view.action_cursor(1)
+        view.toggle_block()
+        await quiet(pilot)
+        assert "▌▾ get_time(…)  …" in lines(app)
+
+
+async def test_a_block_that_goes_away_at_the_upper_edge_leaves_the_reader_near() -> None:
+    async with Stage().run_test(size=(60, 12)) as pilot:
+        app: Stage = pilot.app  # type: ignore[assignment]
+        app.view.load([stored(0)])
+        note = app.view.add_note("info", "long\n" * 5)
+        for _ in range(20):
+            app.view.add_note("info", "line")
+        await quiet(pilot)
+        app.view.scroll_to(y=app.view.window.layout.extent(note)[0], animate=False)
+        app.view.remove_note(note)
+        await quiet(pilot)
+        assert (lines(app)[0], app.view.following) == (" · line", False)

@@ -160,10 +160,11 @@ class Canvas(ScrollView):
             self.post_message(FollowChanged(*said))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Follow the wheel, the scroll bar and the keys; what the canvas itself set is left alone."""
+        """Follow the wheel, the scroll bar and the keys; what the canvas or a resize under way set is left alone."""
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.position = new_value
-        if not self._is_placing and round(old_value) != round(new_value):
+        is_resizing = self.size.height != self.window.height
+        if not self._is_placing and not is_resizing and round(old_value) != round(new_value):
             self.window.scroll_to(round(new_value))
             self.show_window()
 

@@ -40,8 +40,10 @@ class Window:
         if self.following:
             self.layout.settle_end(height)
             self._follow()
-        elif self._place is not None:
+        elif self._place is not None and self.layout.order(self._place.block) >= 0:
             self.top = self.layout.row_of(self._place)
+        else:
+            self.top = max(0, min(self.top, self.layout.total - height))
         self._look()
 
     def scroll_to(self, top: int) -> None:
@@ -59,11 +61,12 @@ class Window:
 
     def hold(self, block_id: int) -> None:
         """Take over a fold of this block: its first line stays where it is, or comes to the upper edge."""
+        if self.layout.order(block_id) < 0:
+            self.update(self.height)
+            return
         before, _ = self.layout.extent(block_id)
         at = before - self.top
         self.layout.resync()
-        if self.layout.order(block_id) < 0:
-            return
         begin, _ = self.layout.extent(block_id)
         self.top = max(0, begin - at) if 0 <= at < self.height else begin
         self._look()
@@ -72,6 +75,7 @@ class Window:
 
     def reveal(self, block_id: int) -> None:
         """Bring the first line of a block on screen, and as much of the rest as fits."""
+        self.layout.resync()
         begin, end = self.layout.extent(block_id)
         if self.top <= begin and end <= self.top + self.height:
             return

@@ -15,6 +15,8 @@ from recorded_counts import ROOT
 from vllm_tui.accounting import source as sources
 from vllm_tui.accounting.vocabulary import BASE_VARIABLE, CL100K, O200K
 from vllm_tui.cli import tokens, vocab
+from vllm_tui.server import tokenize
+from vllm_tui.server.tokenize import TokenCount
 from vllm_tui.settings.layers import load_settings
 
 Run = Callable[..., int]
@@ -122,6 +124,53 @@ def test_without_a_vocabulary_it_estimates_and_says_what_to_do(
     assert printed.err == (
         "No vocabulary: The vocabulary is not here and may not be downloaded. Use: vllm-tui vocab install FILE\n"
     )
+
+
+@pytest.mark.usefixtures("with_vocabulary")
+def test_the_server_counts_for_its_own_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    async def count(base_url: str, api_key: str | None = None, **words: object) -> TokenCount:
+        asked.append({"base_url": base_url, "api_key": api_key, **words})
+        return TokenCount(33, 4096, ())
+
+    monkeypatch.setattr(tokenize, "tokenize", count)
+    typed('{"model": "SmolLM2", "input": "Hi"}', monkeypatch)
+    assert run(tokens, "--server", "--json", base_url="http://127.0.0.1:9/v1") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["input_tokens"], printed["source"], printed["method"]) == (33, "computed", "tokenize")
+    assert asked == [
+        {
+            "base_url": "http://127.0.0.1:9/v1",
+            "api_key": "EMPTY",
+            "model": "SmolLM2",
+            "prompt": None,
+            "messages": [{"role": "user", "content": "Hi"}],
+            "tools": [],
+        }
+    ]
+
+
+@pytest.mark.usefixtures("with_vocabulary")
+def test_a_server_that_does_not_answer_leaves_an_estimate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed('{"model": "SmolLM2", "input": "Hi"}', monkeypatch)
+    assert run(tokens, "--server", "--json", base_url="http://127.0.0.1:9/v1") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["source"], printed["method"]) == ("estimate", "vocabulary")
+    assert "The server's /tokenize was no help: http://127.0.0.1:9/tokenize" in printed["explanation"]
+
+
+@pytest.mark.usefixtures("with_vocabulary")
+def test_an_effort_the_server_is_not_told_leaves_an_estimate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed('{"model": "SmolLM2", "input": "Hi", "reasoning": {"effort": "high"}}', monkeypatch)
+    assert run(tokens, "--server", "--json", base_url="http://127.0.0.1:9/v1") == 0
+    assert "the reasoning effort can't be passed on" in json.loads(capsys.readouterr().out)["explanation"]
 
 
 def test_what_cannot_be_read_is_said(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from vllm_tui.accounting.ladder import InputCount, Ladder, is_harmony_model
+from vllm_tui.accounting.ladder import InputCount, Ladder, TokenizeFailed, is_harmony_model
 from vllm_tui.accounting.source import EncoderSource
+from vllm_tui.domain.errors import VLLMError
 from vllm_tui.domain.hygiene import clean_line
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.ladder import Tokenize
     from vllm_tui.accounting.source import DownloadPolicy
     from vllm_tui.domain.values import JsonObject, JsonValue
     from vllm_tui.settings.layers import Settings
@@ -26,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", nargs="?", metavar="FILE", help="text, or JSON with messages; standard input without it or with -"
     )
     parser.add_argument("--request", metavar="FILE", help="the JSON body of a Responses request (- for standard input)")
+    parser.add_argument("--server", action="store_true", help="let the server count (any model but gpt-oss)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -41,7 +45,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     source.start()
     source.wait()
     ladder = Ladder(lambda: source.encoder)
-    counted = ladder.count_locally(body, model) if body is not None else ladder.count_text(text, model)
+    if arguments.server:
+        asked: JsonObject = body if body is not None else {"input": text}
+        counted = asyncio.run(
+            ladder.count(asked, model, tokenize=_asking(settings, None if body is not None else text))
+        )
+    else:
+        counted = ladder.count_locally(body, model) if body is not None else ladder.count_text(text, model)
     if arguments.json:
         print(json.dumps(counted.as_json(), ensure_ascii=False))
     else:
@@ -102,6 +112,35 @@ def _model(body: JsonObject | None, settings: Settings) -> str:
     return str(settings.value("default_model") or "")
 
 
+def _asking(settings: Settings, text: str | None) -> Tokenize:
+    """Return how to ask the configured server; `text` is counted as it is, else the conversation in the body."""
+
+    async def ask(body: JsonObject) -> int:
+        from vllm_tui.server.tokenize import tokenize
+
+        if "chat_template_kwargs" in body:
+            raise TokenizeFailed("the reasoning effort can't be passed on to it.")
+        key, named = settings.value("api_key"), body.get("model")
+        try:
+            counted = await tokenize(
+                str(settings.value("base_url")),
+                str(key) if key else None,
+                model=named if isinstance(named, str) else None,
+                prompt=text,
+                messages=_objects(body.get("messages")),
+                tools=_objects(body.get("tools")),
+            )
+        except VLLMError as error:
+            raise TokenizeFailed(str(error)) from error
+        return counted.count
+
+    return ask
+
+
+def _objects(values: JsonValue) -> list[JsonObject]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
 def _print_count(counted: InputCount, model: str) -> None:
     figure = counted.figure
     print(f"{figure.value:,} tokens {figure.mark} {figure.source}")
@@ -111,4 +150,6 @@ def _print_count(counted: InputCount, model: str) -> None:
     for assumption in counted.assumptions:
         print(assumption)
     if counted.rung == "vocabulary" and not is_harmony_model(model):
-        print(f"{clean_line(model) or 'This model'} is no gpt-oss model; only its server can count exactly.")
+        print(
+            f"{clean_line(model) or 'This model'} is no gpt-oss model; only its server can count exactly: use --server."
+        )

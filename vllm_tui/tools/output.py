@@ -46,8 +46,22 @@ def show_output(output: ToolOutput, limit: int = MAX_CHARACTERS) -> Shown:
     too_much = oversize(output, _MAX_JSON)
     if too_much:
         return Shown(f"The tool returned a value {too_much}.", (f"the result was {too_much}",))
-    text = json.dumps(output, ensure_ascii=False)
-    return Shown(output) if len(text) <= limit else _cut(text, limit)
+    return _show_json(output, limit)
+
+
+def _show_json(output: JsonValue, limit: int) -> Shown:
+    text = without_surrogates(json.dumps(output, ensure_ascii=False))
+    if len(text) > limit:
+        return _cut(text, limit)
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return Shown(text, ("a number that JSON does not know made the result text",))
+    return Shown(value)
+
+
+def _refuse(constant: str) -> JsonValue:
+    raise ValueError(constant)
 
 
 def decode_text(data: bytes) -> str | None:

@@ -341,11 +341,13 @@ async def test_with_a_list_only_its_tools_are_offered_and_run() -> None:
         (b"\x00\x01binary", "Binary data: 8 bytes, of an unknown kind, beginning with 00 01 62 69 6e 61 72 79."),
         (b"plain", "plain"),
         ("a\ud800b", "a?b"),
+        ({"a": "\ud800"}, {"a": "?"}),
+        ({"a": float("nan")}, '{"a": NaN}'),
         ({"a": [1, None]}, {"a": [1, None]}),
         ("x" * 200_000, "x" * 100_000 + "\n[cut to the first 100,000 of 200,000 characters]"),
         ("\x1b[2J\x00", "\x1b[2J\x00"),
     ],
-    ids=range(6),
+    ids=range(8),
 )
 async def test_what_a_tool_returns_is_made_fit_to_send(output: ToolOutput, shown: JsonValue) -> None:
     assert answered(await box(Machine(output), once).run(call())) == (shown, False)

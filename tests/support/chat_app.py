@@ -22,13 +22,13 @@ from vllm_tui.ui.widgets.prompt import Prompt
 from vllm_tui.ui.widgets.sidebar import Sidebar
 from vllm_tui.ui.widgets.topline import TopLine
 
-LAUNCH = Launch(server="gpu-box", model="openai/gpt-oss-20b", data_folder=Path("/nonexistent"), is_local=False)
+LAUNCH = Launch(server="gpu-box", model="openai/gpt-oss-20b", data_folder=Path("/dev/null/nowhere"), is_local=False)
 
 
 class Chat:
     """A running chat as a test sees it."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[int], backend: ScriptedBackend) -> None:
+    def __init__(self, app: ChatApp, pilot: Pilot[int | None], backend: ScriptedBackend) -> None:
         self.app = app
         self.pilot = pilot
         self.backend = backend
@@ -36,7 +36,7 @@ class Chat:
 
     @property
     def screen(self) -> ChatScreen:
-        return next(screen for screen in self.app.screen_stack if isinstance(screen, ChatScreen))
+        return self.app._chat
 
     @property
     def prompt(self) -> Prompt:
@@ -84,7 +84,7 @@ class Chat:
         """Wait until `condition` holds."""
         end = asyncio.get_running_loop().time() + seconds
         while not condition():
-            assert asyncio.get_running_loop().time() < end, f"never: {self.state=} {self.hint=}\n{self.rows}"
+            assert asyncio.get_running_loop().time() < end, f"never:\n{self.top}\n{self.rows}\n{self.rule}"
             await self.pilot.pause(0.01)
 
     async def send(self, text: str) -> None:
@@ -99,7 +99,7 @@ class Chat:
 
     async def opened(self) -> None:
         """Wait until the server was asked for its models."""
-        await self.until(lambda: self.screen.dialogue.models)
+        await self.until(lambda: self.screen.is_begun and self.prompt.has_focus and self.screen.dialogue.models)
 
 
 def _text_of(widget: Line) -> str:
@@ -117,5 +117,5 @@ async def running_chat(
     app = ChatApp(replace(LAUNCH, **launch), backend)  # type: ignore[arg-type]
     async with app.run_test(size=size) as pilot:
         chat = Chat(app, pilot, backend)
-        await chat.until(lambda: chat.prompt.has_focus)
+        await chat.until(lambda: chat.screen.is_begun and chat.prompt.has_focus)
         yield chat

@@ -36,7 +36,25 @@ class Pause:
         self.opened.set()
 
 
-Step = StreamEvent | Pause | VLLMError
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A step that moves a clock by `seconds`."""
+
+    clock: HandClock
+    seconds: float
+
+
+Step = StreamEvent | Pause | Wait | VLLMError
 
 
 def answer(
@@ -86,6 +104,8 @@ class ScriptedProvider:
             if isinstance(step, Pause):
                 step.reached.set()
                 await step.opened.wait()
+            elif isinstance(step, Wait):
+                step.clock.seconds += step.seconds
             elif isinstance(step, VLLMError):
                 raise step
             else:

@@ -320,3 +320,13 @@ class TestAgain:
                 await chat.send(command)
                 await chat.until(lambda: chat.hint.startswith("there is n"))
                 chat.screen.say("")
+
+
+async def test_a_prompt_that_shrinks_does_not_end_following() -> None:
+    story = "\n\n".join(f"line {n}" for n in range(30))
+    async with running_chat(answer(story), size=(40, 12)) as chat:
+        for question in ("one", "a question that is too long for one row of forty columns", "three"):
+            await chat.ask(question)
+            await chat.until(lambda: "line 29" in chat.rows)
+            await chat.until(lambda: not chat.view.is_busy)
+            assert ("↓" in chat.rule, chat.view.following) == (False, True)

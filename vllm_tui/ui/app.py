@@ -6,7 +6,9 @@ import asyncio
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from textual import events
 from textual.app import App
@@ -23,17 +25,17 @@ REPORT_NAME = "crash.txt"
 
 
 class ChatApp(App[int]):
-    """vllm-tui on a terminal. Keys typed before the prompt is there are kept for it."""
+    """vllm-tui on a terminal. Keys typed before the prompt is there are kept for it. `clock` never goes back."""
 
     TITLE = "vllm-tui"
     ENABLE_COMMAND_PALETTE = False
     CSS = "* { scrollbar-size-vertical: 1; }"
 
-    def __init__(self, launch: Launch, backend: Backend) -> None:
+    def __init__(self, launch: Launch, backend: Backend, *, clock: Callable[[], float] = monotonic) -> None:
         super().__init__()
         name_alt_enter()
         self._launch = launch
-        self._chat = ChatScreen(launch, backend)
+        self._chat = ChatScreen(launch, backend, clock)
         self._early: list[events.Event] = []
         self._is_ready = False
         self._is_leaving = False

@@ -37,10 +37,18 @@ class Stage:
 
 
 class TurnShow:
-    """Folds a turn's events into what is on screen; `clock` gives seconds that never go back."""
+    """Folds a turn's events into what is on screen; `at_rest` is called when nothing runs any more."""
 
-    def __init__(self, stage: Stage, *, max_tokens: int | None = None, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        at_rest: Callable[[], None],
+        *,
+        max_tokens: int | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.stage = stage
+        self._at_rest = at_rest
         self.activity = Activity(max_tokens=max_tokens)
         self.window: int | None = None
         self._clock = clock
@@ -121,6 +129,7 @@ class TurnShow:
         """Nothing runs; say `outcome`."""
         self.activity.rest(outcome)
         self._paint()
+        self._at_rest()
 
     def tick(self) -> None:
         """Paint what changed; called while a turn runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events, on
@@ -60,8 +61,9 @@ class ChatScreen(ChatActions):
     ]
     AUTO_FOCUS = "#prompt"
 
-    def __init__(self, launch: Launch, backend: Backend) -> None:
+    def __init__(self, launch: Launch, backend: Backend, clock: Callable[[], float]) -> None:
         super().__init__(launch)
+        self._clock = clock
         self._backend = backend
         self._wants_sidebar = launch.sidebar
         self.is_begun = False
@@ -71,7 +73,7 @@ class ChatScreen(ChatActions):
         launch = self._launch
         yield TopLine(Subject(launch.server, launch.is_local, launch.model, launch.effort, launch.demo))
         with Horizontal(id="middle"):
-            yield TranscriptView(rate=launch.rate, id="transcript")
+            yield TranscriptView(rate=launch.rate, clock=self._clock, id="transcript")
             yield Sidebar()
         yield HintLine()
         with Horizontal(id="entry"):
@@ -86,7 +88,7 @@ class ChatScreen(ChatActions):
         prompt = self.query_one(Prompt)
         prompt.ask_about(short_model(self._launch.model))
         self._view.reasoning_mode = self._launch.reasoning_mode
-        self.show = TurnShow(stage, max_tokens=self._launch.max_tokens)
+        self.show = TurnShow(stage, self._rest, max_tokens=self._launch.max_tokens, clock=self._clock)
         self.dialogue = Dialogue(self, self._launch, self._backend, self.show, prompt, self.action_model)
         self.ticker = self.set_interval(_TICK_SECONDS, self._tick, name="turn", pause=True)
         self.is_begun = True
@@ -182,9 +184,10 @@ class ChatScreen(ChatActions):
 
     def _tick(self) -> None:
         self.show.tick()
-        if not self.show.is_running:
-            self.ticker.pause()
-            self._show_keys()
+
+    def _rest(self) -> None:
+        self.ticker.pause()
+        self._show_keys()
 
     def _show_keys(self) -> None:
         where: Where = "transcript" if self._view.has_focus else "busy" if self.show.is_running else "prompt"

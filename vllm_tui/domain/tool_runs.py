@@ -197,7 +197,7 @@ class Hint:
 
 
 class ToolCatalog(Protocol):
-    """The tools of a conversation as a screen uses them."""
+    """The tools of a conversation, and its calls, as a screen uses them."""
 
     @property
     def listings(self) -> Sequence[ToolListing]:
@@ -215,4 +215,17 @@ class ToolCatalog(Protocol):
 
     def approve_change(self, name: str) -> None:
         """Accept a tool as it is now, after the person has read it."""
+        ...
+
+    @property
+    def records(self) -> Sequence[CallRecord]:
+        """Every call so far, oldest first."""
+        ...
+
+    async def check(self, name: str, arguments: JsonObject) -> Verdict:
+        """Hold arguments against a tool's schema; raises ConfigurationError for an unknown name."""
+        ...
+
+    async def run_again(self, call: ToolCallBlock, arguments: JsonObject | None = None) -> CallRecord:
+        """Run a call once more because the person said so, also with other arguments; the model is not told."""
         ...

@@ -105,6 +105,10 @@ class Registry:
         entry = self._entries.get(name)
         return None if entry is None else _listing(entry)
 
+    def spec(self, name: str) -> ToolSpec:
+        """Return a tool's spec, offered or not; raises ConfigurationError for an unknown name."""
+        return self._entry(name).tool.spec
+
     def offered(self, name: str) -> Tool | None:
         """Return a tool that is offered now, or None."""
         entry = self._entries.get(name)

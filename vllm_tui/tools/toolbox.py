@@ -90,6 +90,10 @@ class CheckedToolbox:
         """Accept a changed tool as it is now; raises ConfigurationError for an unknown name."""
         self.registry.approve_change(name)
 
+    async def check(self, name: str, arguments: JsonObject) -> Verdict:
+        """Hold arguments against a tool's schema; raises ConfigurationError for an unknown name."""
+        return await asyncio.to_thread(check_arguments, self.registry.spec(name).parameters, arguments)
+
     async def run(self, call: ToolCallBlock) -> Message:
         """Answer a call with a tool message; refusals and failures are answers too."""
         record = await self._work(call, self._answer)

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 from vllm_tui.domain.blocks import ToolCallBlock, ToolResultBlock
+from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.domain.messages import Message, ToolSpec
 from vllm_tui.domain.tool_runs import (
     AnswerByHand,
@@ -19,6 +20,7 @@ from vllm_tui.domain.tool_runs import (
     RunAlways,
     RunEdited,
     RunOnce,
+    ToolCatalog,
 )
 from vllm_tui.domain.values import JsonObject, JsonValue
 from vllm_tui.engine.ports import Toolbox
@@ -88,6 +90,15 @@ def answered(message: Message) -> tuple[JsonValue, bool]:
 
 def state(toolbox: CheckedToolbox) -> str:
     return toolbox.records[-1].state
+
+
+async def test_arguments_can_be_checked_while_they_are_edited() -> None:
+    toolbox: ToolCatalog = box(Machine())
+    toolbox.switch("touch", is_enabled=False)
+    assert (await toolbox.check("touch", {"path": "a"})).is_valid
+    assert [entry.problem for entry in (await toolbox.check("touch", {})).problems] == ["is missing"]
+    with pytest.raises(ConfigurationError, match="no tool called 'x'"):
+        await toolbox.check("x", {})
 
 
 def test_it_is_the_toolbox_the_engine_wants() -> None:

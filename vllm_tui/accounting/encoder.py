@@ -60,9 +60,21 @@ class Encoder:
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of `text`; lone surrogates count as question marks."""
+        return self._encode_pieces(_PIECES.findall(text))
+
+    def encode_apart(self, text: str, place: int) -> tuple[list[int], list[int]]:
+        """Return the token ids of `text` up to `place` characters and after; a word across it belongs before."""
+        pieces: list[str] = _PIECES.findall(text)
+        length = cut = 0
+        while length < place:
+            length += len(pieces[cut])
+            cut += 1
+        return self._encode_pieces(pieces[:cut]), self._encode_pieces(pieces[cut:])
+
+    def _encode_pieces(self, pieces: Sequence[str]) -> list[int]:
         tokens: list[int] = []
         ranks = self._ranks
-        for piece in _PIECES.findall(text):
+        for piece in pieces:
             data = piece.encode("utf-8", "replace")
             rank = ranks.get(data)
             if rank is not None:

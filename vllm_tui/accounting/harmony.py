@@ -26,7 +26,6 @@ from vllm_tui.domain.values import JsonObject, JsonValue
 
 KNOWLEDGE_CUTOFF = "2024-06"
 CHANNELS = ("analysis", "commentary", "final")
-_TOOLS_HEADING = "# Tools\n"
 _CALLS_LINE = "\nCalls to these tools must go to the commentary channel: 'functions'."
 _START, _END, _MESSAGE, _CHANNEL, _CONSTRAIN, _CALL = (
     SPECIAL_TOKENS[f"<|{name}|>"] for name in ("start", "end", "message", "channel", "constrain", "call")
@@ -175,14 +174,10 @@ class HarmonyRenderer:
         end = _CALL if is_call else _END
         match message.content:
             case SystemText():
-                body = self._encoder.encode(_system_text(message.content, has_functions))
-                yield from self._split_tools(message.part, (*header, *body, end))
+                yield from self._structured(message.part, header, _system_text(message.content, has_functions), end)
             case DeveloperText():
-                body = self._encoder.encode(_developer_text(message.content))
                 first: PartName = message.part if message.content.instructions else "tools"
-                split = bool(message.content.functions and first != "tools")
-                tokens = (*header, *body, end)
-                yield from self._split_tools(first, tokens) if split else (PromptSlice(first, tokens),)
+                yield from self._structured(first, header, _developer_text(message.content), end)
             case texts:
                 body = [token for text in texts for token in self._encoder.encode(text)]
                 yield PromptSlice(message.part, (*header, *body, end))
@@ -210,37 +205,38 @@ class HarmonyRenderer:
             return []
         return [*self._encoder.encode(" "), _CONSTRAIN, *self._encoder.encode(kind)]
 
-    def _split_tools(self, first: PartName, tokens: tuple[int, ...]) -> Iterable[PromptSlice]:
+    def _structured(
+        self, first: PartName, header: tuple[int, ...], texts: tuple[str, str], end: int
+    ) -> Iterable[PromptSlice]:
         """Cut a message at its tools; what follows a system message's tools counts as tools too."""
-        text = b"".join(self._encoder.token_bytes(token) for token in tokens)
-        place = text.rfind(f"\n\n{_TOOLS_HEADING}".encode())
-        if place < 0:
-            yield PromptSlice(first, tokens)
+        before, tools = texts
+        head, tail = self._encoder.encode_apart(before + tools, len(before))
+        if first == "tools" or not tail:
+            yield PromptSlice(first, (*header, *head, *tail, end))
             return
-        size, cut = 0, 0
-        while size < place:
-            size += len(self._encoder.token_bytes(tokens[cut]))
-            cut += 1
-        yield PromptSlice(first, tokens[:cut])
-        yield PromptSlice("tools", tokens[cut:])
+        yield PromptSlice(first, (*header, *head))
+        yield PromptSlice("tools", (*tail, end))
 
 
-def _system_text(content: SystemText, has_functions: bool) -> str:
+def _system_text(content: SystemText, has_functions: bool) -> tuple[str, str]:
+    """Return the text up to the tools, and the rest (empty without built-in tools)."""
+    who = f"{content.identity}\nKnowledge cutoff: {KNOWLEDGE_CUTOFF}\nCurrent date: {content.date}"
+    before = f"{who}\n\nReasoning: {content.effort}"
+    channels = f"\n\n# Valid channels: {', '.join(CHANNELS)}. Channel must be included for every message."
+    channels += _CALLS_LINE if has_functions else ""
+    if not content.namespaces:
+        return before + channels, ""
     tools = tools_section((entry.name, entry.description, entry.tools) for entry in content.namespaces)
-    sections = [
-        f"{content.identity}\nKnowledge cutoff: {KNOWLEDGE_CUTOFF}\nCurrent date: {content.date}",
-        f"Reasoning: {content.effort}",
-        *([tools] if content.namespaces else []),
-        f"# Valid channels: {', '.join(CHANNELS)}. Channel must be included for every message.",
-    ]
-    return "\n\n".join(sections) + (_CALLS_LINE if has_functions else "")
+    return before, f"\n\n{tools}{channels}"
 
 
-def _developer_text(content: DeveloperText) -> str:
-    sections = [] if content.instructions is None else [f"# Instructions\n\n{content.instructions}"]
-    if content.functions:
-        sections.append(tools_section([("functions", None, content.functions)]))
-    return "\n\n".join(sections)
+def _developer_text(content: DeveloperText) -> tuple[str, str]:
+    """Return the instructions with their heading, and the tools."""
+    before = "" if content.instructions is None else f"# Instructions\n\n{content.instructions}"
+    if not content.functions:
+        return before, ""
+    tools = tools_section([("functions", None, content.functions)])
+    return before, f"\n\n{tools}" if before else tools
 
 
 def _is_built_in_call(message: HarmonyMessage) -> bool:

@@ -114,6 +114,15 @@ def test_a_lost_terminal_saves_the_turn_and_ends(folder: str, ignore_hangup: boo
         assert (Path(folder) / "finished").read_text() == "cancelled"
 
 
+def test_no_colour_writes_no_colour(folder: str) -> None:
+    with Terminal(CHAT, "plain", folder, environ={"NO_COLOR": "1"}) as terminal:
+        terminal.shows("Ask gpt-oss-20b")
+        terminal.type("hello\r")
+        terminal.shows("A plain answer.")
+        styles = {code for group in re.findall(rb"\x1b\[([\d;]*)m", terminal.output) for code in group.split(b";")}
+        assert styles <= {b"", b"0", b"1", b"2", b"3", b"4", b"7", b"39", b"49"}
+
+
 def test_ctrl_z_does_nothing_and_the_program_goes_on(folder: str) -> None:
     with Terminal(CHAT, "plain", folder) as terminal:
         terminal.shows("Ask gpt-oss-20b")

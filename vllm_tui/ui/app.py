@@ -32,7 +32,7 @@ class ChatApp(App[int]):
     CSS = "* { scrollbar-size-vertical: 1; }"
 
     def __init__(self, launch: Launch, backend: Backend, *, clock: Callable[[], float] = monotonic) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         name_alt_enter()
         self._launch = launch
         self._chat = ChatScreen(launch, backend, clock)

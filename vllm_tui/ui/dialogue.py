@@ -101,7 +101,7 @@ class Dialogue:
     def use_model(self, model: str) -> None:
         """Talk to `model` from the next question on."""
         self.model = model
-        self._show.window = next((info.context_window for info in self.models if info.id == model), None)
+        self._show.use_window(next((info.context_window for info in self.models if info.id == model), None))
         self._show.stage.topline.change(model=model)
         self._prompt.ask_about(short_model(model))
 

@@ -65,16 +65,22 @@ class TurnShow:
 
     def load(self, turns: Sequence[Turn]) -> None:
         """Show stored turns and what they cost."""
-        self._turn = turn_figures(turns[-1], self.window) if turns else TurnFigures()
+        self._turn = turn_figures(turns[-1], self.window) if turns else self._with_window(TurnFigures())
         self._before = conversation_figures(turns[:-1])
         self.stage.transcript.load(turns, lambda turn: answer_line(turn_figures(turn)))
         self.rest(READY)
+
+    def use_window(self, window: int | None) -> None:
+        """Measure against a context window of `window` tokens from now on."""
+        self.window = window
+        self._turn = self._with_window(self._turn)
+        self._paint()
 
     def begin(self) -> None:
         """A question was sent."""
         self._keep_turn()
         self._meter = TurnMeter(self.window, calibration=self._meter.calibration)
-        self._turn = TurnFigures()
+        self._turn = self._with_window(TurnFigures())
         self._is_settled = False
         self.activity.begin(self._clock())
         self.tick()
@@ -151,7 +157,9 @@ class TurnShow:
             stage.hintline.show_figures(figures_line(self._turn))
 
     def _figures(self) -> TurnFigures:
-        figures = self._meter.figures(self._clock())
+        return self._with_window(self._meter.figures(self._clock()))
+
+    def _with_window(self, figures: TurnFigures) -> TurnFigures:
         if self.window is None or figures.context_window.is_known:
             return figures
         return replace(figures, context_window=Figure(self.window, "server", "The model's own window."))

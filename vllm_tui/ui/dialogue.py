@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -140,9 +141,13 @@ class Dialogue:
 
     async def _open(self) -> None:
         self._backend.notices.extend(self._launch.warnings)
-        await asyncio.to_thread(self._backend.preload)
+        await asyncio.to_thread(self._preload)
         await self._take_conversation(resume=self._launch.resume)
         await self._check_models()
+
+    def _preload(self) -> None:
+        import_module("vllm_tui.accounting.meter")
+        self._backend.preload()
 
     async def _open_new(self) -> None:
         self._show.load(())

@@ -9,7 +9,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures
-from vllm_tui.accounting.meter import TurnMeter, conversation_figures, turn_figures
 from vllm_tui.domain.events import BlockDelta, RetryScheduled
 from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent, TurnFinished
 from vllm_tui.ui.activity import READY, Activity, Status, outcome_of
@@ -21,6 +20,7 @@ from vllm_tui.ui.widgets.topline import TopLine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vllm_tui.accounting.meter import TurnMeter
     from vllm_tui.domain.messages import Message
     from vllm_tui.domain.turns import Turn
     from vllm_tui.ui.transcript.view import TranscriptView
@@ -52,7 +52,7 @@ class TurnShow:
         self.activity = Activity(max_tokens=max_tokens)
         self.window: int | None = None
         self._clock = clock
-        self._meter = TurnMeter()
+        self._begun: TurnMeter | None = None
         self._turn = TurnFigures()
         self._before = ConversationFigures()
         self._retry: tuple[int, RetryScheduled] | None = None
@@ -65,6 +65,8 @@ class TurnShow:
 
     def load(self, turns: Sequence[Turn]) -> None:
         """Show stored turns and what they cost."""
+        from vllm_tui.accounting.stored import conversation_figures, turn_figures  # not before the first frame
+
         self._turn = turn_figures(turns[-1], self.window) if turns else self._with_window(TurnFigures())
         self._before = conversation_figures(turns[:-1])
         self.stage.transcript.load(turns, lambda turn: answer_line(turn_figures(turn)))
@@ -78,8 +80,10 @@ class TurnShow:
 
     def begin(self) -> None:
         """A question was sent."""
+        from vllm_tui.accounting.meter import TurnMeter  # not before the first frame
+
         self._keep_turn()
-        self._meter = TurnMeter(self.window, calibration=self._meter.calibration)
+        self._begun = TurnMeter(self.window, calibration=self._begun.calibration if self._begun else None)
         self._turn = self._with_window(TurnFigures())
         self._is_settled = False
         self.activity.begin(self._clock())
@@ -163,6 +167,11 @@ class TurnShow:
         if self.window is None or figures.context_window.is_known:
             return figures
         return replace(figures, context_window=Figure(self.window, "server", "The model's own window."))
+
+    @property
+    def _meter(self) -> TurnMeter:
+        assert self._begun is not None, "events come after begin()"
+        return self._begun
 
     def _end_retry(self) -> None:
         if self._retry is not None:

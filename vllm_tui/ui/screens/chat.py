@@ -28,6 +28,9 @@ from vllm_tui.ui.widgets.sidebar import Sidebar
 from vllm_tui.ui.widgets.topline import Subject, TopLine, short_model
 
 _TICK_SECONDS = 0.25
+_FRAME_SECONDS = 0.05
+"""By then the first frame is out; loading before would compete with it."""
+
 _SIDEBAR_FROM, _SHORT_BELOW = 100, 16
 _LEAST_WIDTH, _LEAST_HEIGHT = 40, 12
 _ENDS = 9
@@ -94,7 +97,7 @@ class ChatScreen(ChatActions):
         self.is_begun = True
         prompt.focus()
         self.call_after_refresh(self._host.take_early_keys)
-        self.call_after_refresh(self.dialogue.open)
+        self.set_timer(_FRAME_SECONDS, self.dialogue.open)
 
     @on(Prompt.Submitted)
     def _take_prompt(self, event: Prompt.Submitted) -> None:

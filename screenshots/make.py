@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 120.0
 class Stage:
     """The chat while its picture is taken."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[int | None]) -> None:
+    def __init__(self, app: ChatApp, pilot: Pilot[int]) -> None:
         self.app = app
         self.pilot = pilot
 

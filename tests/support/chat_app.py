@@ -28,7 +28,7 @@ LAUNCH = Launch(server="gpu-box", model="openai/gpt-oss-20b", data_folder=Path("
 class Chat:
     """A running chat as a test sees it."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[int | None], backend: ScriptedBackend) -> None:
+    def __init__(self, app: ChatApp, pilot: Pilot[int] | Pilot[int | None], backend: ScriptedBackend) -> None:
         self.app = app
         self.pilot = pilot
         self.backend = backend

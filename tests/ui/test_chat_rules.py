@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import ClassVar
 
 import pytest
@@ -21,8 +22,9 @@ from textual import events
 from textual.widgets import OptionList
 from vllm_tui.domain.blocks import ToolCallBlock
 from vllm_tui.domain.errors import ConnectionFailed, InvalidRequest, ServerError, StorageError, VLLMError
-from vllm_tui.domain.events import BlockStarted, RetryScheduled
+from vllm_tui.domain.events import BlockStarted, RetryScheduled, StreamEvent
 from vllm_tui.domain.messages import Message
+from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ModelInfo
 from vllm_tui.domain.turns import Round, Turn
 from vllm_tui.ui.app import ChatApp
@@ -192,9 +194,10 @@ async def test_a_refused_effort_teaches_which_ones_the_model_takes() -> None:
 
 async def test_what_a_worker_can_not_handle_is_shown_and_the_program_lives() -> None:
     class Broken(ScriptedProvider):
-        async def stream(self, request: object) -> object:  # type: ignore[override]
+        async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+            for event in ():
+                yield event
             raise RuntimeError("out of order")
-            yield
 
     async with running_chat(backend=ScriptedBackend(Broken())) as chat:
         await chat.send("hello")

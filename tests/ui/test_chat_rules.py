@@ -195,7 +195,8 @@ async def test_a_refused_effort_teaches_which_ones_the_model_takes() -> None:
 async def test_what_a_worker_can_not_handle_is_shown_and_the_program_lives() -> None:
     class Broken(ScriptedProvider):
         async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
-            for event in ():
+            nothing: tuple[StreamEvent, ...] = ()
+            for event in nothing:
                 yield event
             raise RuntimeError("out of order")
 

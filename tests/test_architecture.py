@@ -38,6 +38,7 @@ LIBRARIES: dict[str, set[str]] = {
     "tiktoken": {"accounting"},
     "openai_harmony": {"accounting"},
     "bpe_openai": {"accounting"},
+    "regex": {"accounting"},
     "jsonschema": {"tools"},
     "mcp": {"tools"},
     "sqlite3": {"store"},

@@ -13,7 +13,7 @@ from vllm_tui.ui.transcript.ink import Ink
 from vllm_tui.ui.transcript.rows import Line, Span, shorten, wrap
 
 if TYPE_CHECKING:
-    from pygments.lexer import Lexer  # type: ignore[import-untyped]
+    from pygments.lexer import Lexer
 
 COPY_MARK = "⧉"
 _TAB = 4
@@ -63,8 +63,8 @@ def _coloured(code: str, language: str, ink: Ink) -> list[list[Span]]:
 
 @lru_cache(maxsize=64)
 def _lexer(language: str) -> Lexer | None:
-    from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
-    from pygments.util import ClassNotFound  # type: ignore[import-untyped]
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
 
     if not language or language.lower() in ("text", "txt", "plain", "plaintext"):
         return None

@@ -174,11 +174,13 @@ def test_other_failures_end_with_their_message_and_code_1(
 
 
 @pytest.mark.parametrize(
-    ("stdin", "stdout", "term", "reason"),
+    ("stdin", "stdout", "stderr", "term", "reason"),
     [
-        (True, False, "xterm", "standard output is not a terminal"),
-        (False, True, "xterm", "standard input is not a terminal"),
-        (True, True, "dumb", "the terminal (TERM=dumb) can't place text"),
+        (True, False, True, "xterm", "standard output is not a terminal"),
+        (False, True, True, "xterm", "standard input is not a terminal"),
+        (True, True, False, "xterm", "standard error output is not a terminal"),
+        (True, True, True, "dumb", "the terminal (TERM=dumb) can't place text"),
+        (True, True, True, "", "the terminal (TERM=) can't place text"),
     ],
 )
 def test_without_a_terminal_the_program_names_ask(
@@ -187,12 +189,14 @@ def test_without_a_terminal_the_program_names_ask(
     capsys: pytest.CaptureFixture[str],
     stdin: bool,
     stdout: bool,
+    stderr: bool,
     term: str,
     reason: str,
 ) -> None:
     monkeypatch.setattr(cli, "require_terminal", REQUIRE_TERMINAL)
     monkeypatch.setattr("sys.stdin.isatty", lambda: stdin, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: stdout, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: stderr, raising=False)
     monkeypatch.setenv("TERM", term)
     assert (cli.main([]), started.settings) == (2, None)
     expected = f'The screen can\'t be drawn: {reason}. Without a screen use: vllm-tui ask "your question"'
@@ -207,14 +211,16 @@ def test_a_dumb_terminal_is_refused_before_the_screen_is_loaded() -> None:
             [sys.executable, "-c", code],
             stdin=theirs,
             stdout=theirs,
-            stderr=subprocess.PIPE,
+            stderr=theirs,
             env={**os.environ, "TERM": "dumb"},
             check=False,
         )
         os.close(theirs)
-        assert screen.read(100) == b"2 False\r\n"
-    assert b"(TERM=dumb)" in done.stderr
-    assert b"\x1b" not in done.stderr
+        shown = screen.read(1000)
+    assert done.returncode == 0
+    assert b"(TERM=dumb)" in shown
+    assert b"\x1b" not in shown
+    assert shown.endswith(b"2 False\r\n")
 
 
 def test_a_crash_shows_no_key() -> None:

@@ -153,13 +153,11 @@ def _run_screen(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def require_terminal(environ: Mapping[str, str]) -> None:
     """Raise ConfigurationError when the screen can't be drawn here."""
-    reason = None
-    if not sys.stdout.isatty():
-        reason = "standard output is not a terminal"
-    elif not sys.stdin.isatty():
-        reason = "standard input is not a terminal"
-    elif environ.get("TERM", "") in ("dumb", "unknown"):
-        reason = f"the terminal (TERM={environ['TERM']}) can't place text"
+    streams = {"output": sys.stdout, "input": sys.stdin, "error output": sys.stderr}  # Textual draws on the last
+    closed = next((name for name, stream in streams.items() if stream is None or not stream.isatty()), None)
+    reason = None if closed is None else f"standard {closed} is not a terminal"
+    if reason is None and environ.get("TERM", "") in ("", "dumb", "unknown"):
+        reason = f"the terminal (TERM={environ.get('TERM', '')}) can't place text"
     if reason is not None:
         raise ConfigurationError(
             f"The screen can't be drawn: {reason}.", hint='Without a screen use: vllm-tui ask "your question"'

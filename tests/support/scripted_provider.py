@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock, ToolResultBlock
-from vllm_tui.domain.errors import StorageError, VLLMError
+from vllm_tui.domain.errors import ConfigurationError, StorageError, VLLMError
 from vllm_tui.domain.events import BlockDelta, BlockFinished, BlockKind, BlockStarted, ResponseFinished, StreamEvent
 from vllm_tui.domain.messages import Message, ToolSpec
 from vllm_tui.domain.request import ChatRequest
@@ -174,6 +174,17 @@ class ScriptedBackend:
     notices: list[str] = field(default_factory=list)
     is_slow: bool = False
     is_closed: bool = False
+    is_tidied: bool = False
+    remembered: list[tuple[str, str]] = field(default_factory=list)
+    refusal: ConfigurationError | None = None
+
+    def remember(self, name: str, value: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.remembered.append((name, value))
+
+    async def tidy(self) -> None:
+        self.is_tidied = True
 
     def preload(self) -> None:
         if self.is_slow:

@@ -201,7 +201,7 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
     from vllm_tui.wiring import SystemClock, build_provider, data_folder_of
 
     async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(build_provider(settings, demo=wish.is_demo))
+        provider = await stack.enter_async_context(await asyncio.to_thread(build_provider, settings, demo=wish.is_demo))
         latest: str | None = None
         turns: tuple[Turn, ...] = ()
         if wish.is_saved or wish.resume_last:
@@ -215,7 +215,7 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
         chosen = TurnSettings(
             model=await _model(provider, settings),
             effort=settings.text_or_none("reasoning"),
-            system=wish.system,
+            system=wish.system or settings.text_or_none("instructions"),
             max_tool_rounds=settings.integer("max_tool_rounds"),
         )
         return await ask(conversation, wish.question, chosen, output)

@@ -14,6 +14,7 @@ from textual.worker import Worker, WorkerError
 from vllm_tui.domain.errors import InvalidRequest, StorageError, VLLMError
 from vllm_tui.engine.events import TurnFinished
 from vllm_tui.ui.activity import READY, Status
+from vllm_tui.ui.choices import Choices
 from vllm_tui.ui.launch import Backend, Launch, OpenConversation
 from vllm_tui.ui.model_choice import Efforts, choose_model
 from vllm_tui.ui.turn_show import TurnShow
@@ -38,7 +39,8 @@ CANCEL_SECONDS = 3.0
 class Dialogue:
     """One conversation at a time with one server; runs its work as workers of `screen`.
 
-    `ask_for_model` is called when several models are served and none is the configured one.
+    `ask_for_model` is called when several models are served and none is the configured one. `choices` remembers
+    what the person changed for the next start.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Dialogue:
         self._conversation: OpenConversation | None = None
         self._opened = asyncio.Event()
         self._turn: Worker[None] | None = None
+        self.choices = Choices(screen, backend, show.stage.hintline)
 
     def open(self) -> None:
         """Load what is heavy, open the conversation, and ask the server what it serves."""
@@ -128,6 +131,7 @@ class Dialogue:
         if self.cancel() and self._turn is not None:
             with suppress(WorkerError, TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._turn.wait()), CANCEL_SECONDS)
+        await self.choices.saved()
         if self._opened.is_set():
             await self._backend.aclose()
 
@@ -144,6 +148,10 @@ class Dialogue:
         await asyncio.to_thread(self._preload)
         await self._take_conversation(resume=self._launch.resume)
         await self._check_models()
+        try:
+            await self._backend.tidy()
+        except StorageError as error:
+            self._show.stage.transcript.add_note("warning", f"Old conversations were not deleted. {error}")
 
     def _preload(self) -> None:
         import_module("vllm_tui.accounting.meter")
@@ -190,7 +198,12 @@ class Dialogue:
     def _settings(self) -> TurnSettings:
         from vllm_tui.engine.turn_run import TurnSettings  # loads pydantic: not before the first frame
 
-        return TurnSettings(model=self.model or None, effort=self.effort)
+        return TurnSettings(
+            model=self.model or None,
+            effort=self.effort,
+            system=self._launch.instructions,
+            max_tool_rounds=self._launch.max_tool_rounds,
+        )
 
     def _learn(self, error: VLLMError | None) -> None:
         if not isinstance(error, InvalidRequest) or not error.supported:

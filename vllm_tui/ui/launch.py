@@ -27,7 +27,8 @@ class Launch:
     """The start of one session: cheap facts only.
 
     `server` is the host as shown, `data_folder` where copies and reports go (made when needed), `warnings` lines
-    to show once, `resume` whether the last conversation is opened again, `rate` repaints a second of an answer.
+    to show once, `instructions` the system prompt, `resume` whether the last conversation is opened again, `rate`
+    repaints a second of an answer.
     """
 
     server: str
@@ -43,6 +44,8 @@ class Launch:
     demo: bool = False
     resume: bool = False
     max_tokens: int | None = None
+    instructions: str | None = None
+    max_tool_rounds: int = 8
     samples: tuple[Sample, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -72,7 +75,7 @@ class OpenConversation(Protocol):
 
 
 class Backend(Protocol):
-    """Server and store behind the screen. Only `preload` may be slow; it runs once, in a thread, before the rest.
+    """Server, store and settings behind the screen. `preload` and `remember` may be slow and run in a thread.
 
     `notices` are lines the person should read, such as a damaged file that was set aside.
     """
@@ -80,7 +83,11 @@ class Backend(Protocol):
     notices: list[str]
 
     def preload(self) -> None:
-        """Import and build everything that is heavy."""
+        """Import and build everything that is heavy; runs once, before the rest."""
+        ...
+
+    def remember(self, name: str, value: str) -> None:
+        """Save an option that the person changed, for the next start. Raises ConfigurationError."""
         ...
 
     async def open_conversation(self, *, resume: bool) -> OpenConversation:
@@ -89,6 +96,10 @@ class Backend(Protocol):
 
     async def open_unsaved(self) -> OpenConversation:
         """Return a new conversation that is kept in memory only, for when there is no usable data folder."""
+        ...
+
+    async def tidy(self) -> None:
+        """Delete the conversations that are past their time. Raises StorageError."""
         ...
 
     async def list_models(self) -> tuple[ModelInfo, ...]:

@@ -140,6 +140,7 @@ class ChatScreen(ChatActions):
                 self._use_mode(argument)
             case "theme":
                 self.app.theme = argument
+                self.dialogue.choices.remember("theme", argument)
             case _:
                 self.dialogue.use_model(argument)
                 self.say(f"model {argument}")

@@ -75,6 +75,7 @@ class ChatActions(Screen[None]):
     def _use_mode(self, mode: str) -> None:
         self._view.reasoning_mode = cast("Literal['show', 'collapse', 'hide']", mode)
         self.say(f"reasoning: {mode}")
+        self.dialogue.choices.remember("reasoning_display", mode)
 
     def action_cancel(self) -> None:
         """Stop the running answer; else change between prompt and transcript."""
@@ -198,6 +199,7 @@ class ChatActions(Screen[None]):
             self.call_later(self.run_action, name)
         elif kind == "theme":
             self.app.theme = name
+            self.dialogue.choices.remember("theme", name)
         elif kind == "sample":
             self._prompt.text = self._launch.samples[int(name)].prompt
             self._prompt.move_cursor(self._prompt.document.end)

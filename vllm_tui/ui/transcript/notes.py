@@ -46,7 +46,7 @@ def _cut(turn: Turn) -> str:
     usage = turn.rounds[-1].usage if turn.rounds else None
     tokens = usage.output_tokens if usage else None
     where = f"Cut at {tokens:,} tokens" if tokens else "Cut"
-    return f"{where}: the output limit was reached. Raise max_output_tokens for more."
+    return f"{where}: the output limit was reached. Raise max_tokens for more."
 
 
 def _words(turn: Turn, error: VLLMError | None) -> str:

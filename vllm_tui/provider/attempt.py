@@ -1,0 +1,263 @@
+"""One exchange with the server: sends a body, reads the answer whatever form it takes, maps it to events.
+
+Facts of the SDK kept here: its stream ends silently when the body ends early, so an answer without its terminal
+event is an error; only what happens before the head of the answer is wrapped in the SDK's own errors.
+`asyncio.timeout` is used throughout, as `asyncio.wait_for` loses cancellations on Python 3.11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from vllm_tui.domain.errors import ProtocolError, StreamInterrupted, TimedOut, VLLMError
+from vllm_tui.domain.events import StreamEvent
+from vllm_tui.domain.response import ChatResponse
+from vllm_tui.domain.values import JsonObject
+from vllm_tui.provider.addresses import shown
+from vllm_tui.provider.config import ProviderConfig
+from vllm_tui.provider.error_map import error_of_body, error_of_exception, error_of_status, sdk_errors
+from vllm_tui.provider.sse import RawEvent, SSEDecoder
+from vllm_tui.provider.stream_map import TERMINAL, StreamFolder
+from vllm_tui.provider.wire import CURRENT_TAP, Tap, WireEnd, WireEvent
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai._response import AsyncAPIResponse
+    from openai.types.responses import Response
+
+_HEAD_LIMIT = 64 * 1024
+_BODY_LIMIT = 64 * 1024 * 1024
+
+
+class EmptyAnswer(ProtocolError):
+    """Status 200 and not one event: vLLM 0.10 answers a stream of an ordinary model so."""
+
+
+class Attempt:
+    """One exchange; after `events` ended without an error, `final` is the server's final object."""
+
+    def __init__(
+        self,
+        sdk: AsyncOpenAI,
+        config: ProviderConfig,
+        body: JsonObject,
+        folder: StreamFolder,
+        *,
+        timeout: float,
+        tap: Tap | None = None,
+    ) -> None:
+        self._sdk = sdk
+        self._config = config
+        self._body = body
+        self._folder = folder
+        self._timeout = timeout
+        self._tap = tap
+        self._head = bytearray()
+        self.final: JsonObject | None = None
+
+    async def events(self) -> AsyncGenerator[list[StreamEvent], None]:
+        """Yield the events of each piece of the answer as it comes; raises VLLMError."""
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        problem: str | None = "closed by this side"
+        try:
+            async with AsyncExitStack() as stack:
+                response = await self._open(stack, deadline)
+                async for batch in self._read(response, deadline):
+                    yield batch
+            problem = None
+        except VLLMError as error:
+            problem = error.message
+            raise
+        finally:
+            if self._tap is not None:
+                self._tap(WireEnd(problem, time.monotonic()))
+
+    async def _open(self, stack: AsyncExitStack, deadline: float) -> AsyncAPIResponse[Response]:
+        rest = {name: value for name, value in self._body.items() if name not in ("model", "input", "stream")}
+        token = CURRENT_TAP.set(self._tap)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await stack.enter_async_context(
+                    self._sdk.responses.with_streaming_response.create(
+                        model=str(self._body.get("model", "")),
+                        input=self._body["input"],  # type: ignore[arg-type]
+                        stream=bool(self._body.get("stream")) or None,  # type: ignore[arg-type]
+                        extra_body=rest,
+                    )
+                )
+        except TimeoutError as error:
+            raise self._attempt_timeout() from error
+        except sdk_errors() as error:
+            raise self._mapped(error) from error
+        finally:
+            CURRENT_TAP.reset(token)
+
+    async def _read(
+        self, response: AsyncAPIResponse[Response], deadline: float
+    ) -> AsyncGenerator[list[StreamEvent], None]:
+        is_json = "json" in response.headers.get("content-type", "").lower()
+        decoder = SSEDecoder()
+        chunks = response.iter_bytes()
+        while (chunk := await self._next_chunk(chunks, deadline)) is not None:
+            if is_json:
+                self._keep_head(chunk, _BODY_LIMIT)
+                continue
+            if not self._folder.has_items:
+                self._keep_head(chunk, _HEAD_LIMIT)
+            if batch := self._take(decoder.feed(chunk)):
+                yield batch
+            if self.final is not None:
+                return
+        if not is_json and (batch := self._take(decoder.close())):
+            yield batch
+        if self.final is None:
+            yield self._take_body()
+
+    async def _next_chunk(self, chunks: AsyncIterator[bytes], deadline: float) -> bytes | None:
+        now = asyncio.get_running_loop().time()
+        idle = now + self._config.stream_idle_timeout
+        try:
+            async with asyncio.timeout_at(min(idle, deadline)):
+                return await anext(chunks)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError as error:
+            raise (self._idle_timeout() if idle < deadline else self._attempt_timeout()) from error
+        except sdk_errors() as error:
+            mapped = error_of_exception(error, config=self._config)
+            if isinstance(mapped, ProtocolError):
+                raise mapped from error
+            raise self._interrupted() from error
+
+    def _take(self, raw_events: list[RawEvent]) -> list[StreamEvent]:
+        found: list[StreamEvent] = []
+        for raw in raw_events:
+            if self._tap is not None:
+                self._tap(WireEvent(raw.name.decode("utf-8", "replace"), raw.data, time.monotonic()))
+            if raw.data.strip() == b"[DONE]":
+                continue
+            payload = _loads(raw.data)
+            if not isinstance(payload, dict):
+                continue
+            kind = payload.get("type") or raw.name.decode("utf-8", "replace")
+            if kind in TERMINAL:
+                found += self._end(payload.get("response"), str(kind))
+                break
+            if kind == "error" or (payload.get("error") and not str(kind).startswith("response.")):
+                raise self._with_partial(error_of_body(payload, self._config))
+            found += self._folder.feed(str(kind), payload)
+        return found
+
+    def _end(self, response: object, kind: str) -> list[StreamEvent]:
+        final: JsonObject = dict(response) if isinstance(response, dict) else {}
+        if kind == "response.incomplete":
+            final["status"] = "incomplete"
+        self._refuse_failed(final, kind)
+        events = self._folder.finish(final)
+        self.final = final
+        return events
+
+    def _take_body(self) -> list[StreamEvent]:
+        """The body ended without a terminal event: a reply in one piece, a page, nothing, or a broken stream."""
+        body = bytes(self._head).strip()
+        if self._folder.has_items:
+            raise self._interrupted()
+        if body.startswith(b"{"):
+            return self._take_reply(_loads(body))
+        if body.startswith(b"<"):
+            status = error_of_status(200, {"content-type": "text/html"}, body, config=self._config, model="")
+            raise ProtocolError(
+                "A web page came instead of an answer (status 200).",
+                hint="A proxy probably answers in place of vLLM: check base_url and the proxy.",
+                detail=status.detail,
+            )
+        if b"data:" in body:
+            raise self._interrupted()
+        raise EmptyAnswer(
+            "The server answered with status 200 and an empty body.",
+            hint="vLLM 0.10 can't stream ordinary models: set use_streaming to false, or look at the server's log.",
+        )
+
+    def _take_reply(self, payload: object) -> list[StreamEvent]:
+        if not isinstance(payload, dict):
+            raise ProtocolError("The server's reply is not a JSON object.")
+        if payload.get("error") and not payload.get("output"):
+            raise error_of_body(payload, self._config)
+        if "output" not in payload and "status" not in payload:
+            raise ProtocolError(
+                "The server's reply is no response object.", hint="Check that base_url names a Responses API."
+            )
+        self._refuse_failed(payload, "")
+        events = self._folder.whole(payload)
+        self.final = payload
+        return events
+
+    def _refuse_failed(self, final: JsonObject, kind: str) -> None:
+        status = final.get("status")
+        if status in ("failed", "cancelled") or kind in ("response.failed", "response.cancelled"):
+            raise self._with_partial(error_of_body({**final, "status": status or "failed"}, self._config))
+
+    def _keep_head(self, chunk: bytes, limit: int) -> None:
+        if len(self._head) + len(chunk) > limit and limit == _BODY_LIMIT:
+            raise ProtocolError(f"The reply is larger than {limit // 1024 // 1024} MB.")
+        self._head += chunk[: max(0, limit - len(self._head))]
+
+    def _mapped(self, error: BaseException) -> VLLMError:
+        response = getattr(error, "response", None)
+        if response is None:
+            return error_of_exception(error, config=self._config)
+        effort = self._body.get("reasoning")
+        return error_of_status(
+            response.status_code,
+            response.headers,
+            response.content,
+            config=self._config,
+            model=str(self._body.get("model", "")),
+            effort=str(effort.get("effort")) if isinstance(effort, dict) else None,
+        )
+
+    def _interrupted(self) -> VLLMError:
+        return self._with_partial(
+            StreamInterrupted(
+                "The connection broke before the answer was complete.",
+                hint="What came is kept; ask again, and look at the server's log if it happens again.",
+            )
+        )
+
+    def _idle_timeout(self) -> VLLMError:
+        seconds = self._config.stream_idle_timeout
+        return self._with_partial(
+            TimedOut(
+                f"Nothing came from {shown(self._config.base_url)} for {seconds:g} s (stream_idle_timeout).",
+                hint="Raise stream_idle_timeout if the server is only busy.",
+            )
+        )
+
+    def _attempt_timeout(self) -> VLLMError:
+        return self._with_partial(
+            TimedOut(
+                f"The answer of {shown(self._config.base_url)} took longer than {self._timeout:g} s (timeout).",
+                hint="Raise timeout, or lower max_tokens.",
+            )
+        )
+
+    def _with_partial(self, error: VLLMError) -> VLLMError:
+        content = self._folder.content()
+        if content:
+            error.partial = ChatResponse(content=content, status="interrupted", finish_reason="interrupted")
+        return error
+
+
+def _loads(data: bytes) -> object:
+    """Return the JSON in `data`, with invalid bytes replaced; ProtocolError when it is none."""
+    try:
+        return json.loads(data)
+    except UnicodeDecodeError:
+        return _loads(data.decode("utf-8", "replace").encode())
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("The server sent an event that is not JSON.") from error

@@ -1,0 +1,319 @@
+"""One call: attempts with retries, the server's shortcomings worked around visibly, continuations, events."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Literal
+
+from vllm_tui.domain.blocks import Block, TextBlock, ToolCallBlock
+from vllm_tui.domain.errors import InvalidRequest, NotFound, RequestError, VLLMError
+from vllm_tui.domain.events import (
+    ContinuationStarted,
+    Notice,
+    ResponseFinished,
+    RetryScheduled,
+    StreamEvent,
+)
+from vllm_tui.domain.messages import Message
+from vllm_tui.domain.request import ChatRequest
+from vllm_tui.domain.response import ChatResponse
+from vllm_tui.domain.values import JsonObject
+from vllm_tui.provider.attempt import Attempt, EmptyAnswer
+from vllm_tui.provider.prepare import Prepared, prepare
+from vllm_tui.provider.reporting import CallReport
+from vllm_tui.provider.request_map import build_body
+from vllm_tui.provider.response_map import add_usage, finish_reason, read_facts, read_status, read_usage
+from vllm_tui.provider.retry import delay_before, should_retry
+from vllm_tui.provider.session import Session, is_harmony
+from vllm_tui.provider.stream_map import StreamFolder
+
+Mode = Literal["once", "restart"]
+"""`once`: after something was seen nothing is repeated; `restart`: a broken attempt starts from nothing."""
+
+_STORE_HINT = "Start the server with VLLM_ENABLE_RESPONSES_API_STORE=1 to use enable_state."
+
+
+class Call:
+    """One request to the server from first attempt to final response."""
+
+    def __init__(self, session: Session, request: ChatRequest, mode: Mode) -> None:
+        self._session = session
+        self._config = session.config
+        self._request = request
+        self._mode = mode
+        self._report = CallReport(session, uuid.uuid4().hex)
+        self._schemas = {tool.name: tool.parameters for tool in request.tools}
+        self._use_state = session.config.enable_state and not session.lacks_store
+        self._attempts = 0
+        self._has_shown = False
+
+    async def events(self) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the events of the answer; ResponseFinished is last. Raises VLLMError."""
+        self._report.request(self._request)
+        try:
+            async with aclosing(self._answer()) as events:
+                async for event in events:
+                    self._report.stream_event(event)
+                    yield event
+        except VLLMError as error:
+            self._report.failed(error)
+            raise
+
+    async def _answer(self) -> AsyncGenerator[StreamEvent, None]:
+        prepared = prepare(self._request, self._session, self._report.reporter)
+        for event in prepared.events:
+            yield event
+        folder = StreamFolder(self._schemas)
+        round_ = _Round(prepared, folder, continue_text="" if _is_continuation(prepared.request) else None)
+        async with aclosing(self._attempted(round_)) as events:
+            async for event in events:
+                yield event
+        response = round_.response()
+        self._session.learn_ratio(prepared.model, prepared.characters, response)
+        for event in self._cut_input(prepared, response):
+            yield event
+        async with aclosing(self._continued(prepared, response, round_)) as more:
+            async for event in more:
+                if isinstance(event, ResponseFinished):
+                    response = event.response
+                else:
+                    yield event
+        self._report.finished(response)
+        yield ResponseFinished(response)
+
+    # attempts ------------------------------------------------------------------------------------------------
+
+    async def _attempted(self, round_: _Round) -> AsyncGenerator[StreamEvent, None]:
+        retries = 0
+        while True:
+            try:
+                async with aclosing(self._attempt(round_)) as events:
+                    async for event in events:
+                        self._has_shown = True
+                        yield event
+                return
+            except VLLMError as error:
+                notice = self._work_around(error, round_)
+                if notice is not None:
+                    yield notice
+                    continue
+                if (self._has_shown and self._mode == "once") or not should_retry(error, retries, self._config):
+                    raise
+                delay = delay_before(retries, error, self._config, self._session.random)
+                retries += 1
+                self._report.retry(retries, delay, error)
+                yield RetryScheduled(retries, self._config.max_retries, delay, error)
+            self._has_shown = False
+            await self._session.sleep(delay)
+
+    async def _attempt(self, round_: _Round) -> AsyncGenerator[StreamEvent, None]:
+        self._attempts += 1
+        round_.restart(self._schemas)
+        body = self._body(round_)
+        self._report.body(body)
+        attempt = Attempt(
+            self._session.sdk(),
+            self._config,
+            body,
+            round_.folder,
+            timeout=self._request.timeout or self._config.timeout,
+            tap=self._session.tap(self._report.request_id, self._attempts),
+        )
+        async with aclosing(attempt.events()) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+        assert attempt.final is not None
+        round_.final = attempt.final
+
+    def _body(self, round_: _Round) -> JsonObject:
+        model = round_.prepared.model
+        wanted = (self._request.metadata or {}).get("stream")
+        stream = self._config.use_streaming if not isinstance(wanted, bool) else wanted
+        return build_body(
+            round_.prepared.request,
+            self._config,
+            max_output_tokens=round_.prepared.max_output_tokens,
+            stream=stream and model not in self._session.lacks_streaming,
+            plain_history=self._session.wants_plain_history,
+            use_state=self._use_state,
+            continue_text=round_.continue_text or None,
+        )
+
+    def _work_around(self, error: VLLMError, round_: _Round) -> Notice | None:
+        """Return what is done differently at once for what this server can't do; None when nothing helps."""
+        if self._has_shown:
+            return None
+        model = round_.prepared.model
+        if isinstance(error, EmptyAnswer) and model not in self._session.lacks_streaming:
+            if not round_.body_streams(self._body(round_)):
+                return None
+            self._session.lacks_streaming.add(model)
+            return Notice(
+                "streaming_unavailable", "This server can't stream this model: the answer comes in one piece."
+            )
+        if (
+            isinstance(error, NotFound | InvalidRequest)
+            and self._use_state
+            and "previous_response_id" in self._body(round_)
+        ):
+            self._use_state = False
+            self._session.lacks_store = True
+            return Notice(
+                "store_unavailable", f"The server keeps no responses; the whole history is sent. {_STORE_HINT}"
+            )
+        if _names_input_items(error) and not self._session.wants_plain_history and _has_structure(round_):
+            self._session.wants_plain_history = True
+            return Notice(
+                "plain_history", "This server takes plain messages only; reasoning is left out of the history."
+            )
+        return None
+
+    # continuations -------------------------------------------------------------------------------------------
+
+    async def _continued(
+        self, prepared: Prepared, response: ChatResponse, round_: _Round
+    ) -> AsyncGenerator[StreamEvent, None]:
+        number = 0
+        while number < self._config.max_continuations and (text := _unfinished_text(response)) is not None:
+            number += 1
+            yield self._announce(number, response)
+            index = max(index for index, block in round_.folder.blocks.items() if isinstance(block, TextBlock))
+            following = _Round(prepared, round_.folder, continue_text=text, continued=(index, text))
+            if is_harmony(prepared.model):
+                following = following.as_new_message(text)
+            try:
+                async with aclosing(self._attempt(following)) as events:
+                    async for event in events:
+                        yield event
+            except VLLMError as error:
+                self._report.continuation_failed(error)
+                break
+            response = _joined(response, following.response(), following.blocks(), number)
+            round_ = following
+        yield ResponseFinished(response)
+
+    def _announce(self, number: int, response: ChatResponse) -> ContinuationStarted:
+        reason = str(response.metadata.get("vllm:incomplete_reason", "max_output_tokens"))
+        self._report.reporter.emit(
+            "provider:incomplete_continuation",
+            response_id=response.response_id,
+            reason=reason,
+            continuation_number=number,
+            max_attempts=self._config.max_continuations,
+        )
+        return ContinuationStarted(number, self._config.max_continuations, reason, response.response_id)
+
+    def _cut_input(self, prepared: Prepared, response: ChatResponse) -> list[StreamEvent]:
+        """Say so when the server cut the input: it fills the window up to the output limit (truncation auto)."""
+        window = self._session.limits.known_window(prepared.model)
+        used = response.usage.input_tokens if response.usage else None
+        if self._config.truncation != "auto" or window is None or used is None:
+            return []
+        if used < window - prepared.max_output_tokens or used < window // 2:
+            return []
+        message = f"{prepared.model} read {used:,} tokens of a {window:,} window: the server may have cut the input."
+        self._report.warn(message)
+        return [Notice("input_truncated", message)]
+
+
+class _Round:
+    """One request of a call with the folder its answer goes to."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        folder: StreamFolder,
+        *,
+        continue_text: str | None = None,
+        continued: tuple[int, str] | None = None,
+    ) -> None:
+        self.prepared = prepared
+        self.continue_text = continue_text
+        self.final: JsonObject = {}
+        self._before: dict[int, Block] = dict(folder.blocks) if continued else {}
+        self._first_index = folder.next_index if continued else 0
+        self._continued = continued
+        self.folder = folder
+
+    def restart(self, schemas: dict[str, JsonObject]) -> None:
+        """Forget what an earlier attempt brought."""
+        self.folder = StreamFolder(schemas, first_index=self._first_index, continued=self._continued)
+        self.folder.keeps_leading_space = self.continue_text is not None
+        self.folder.blocks.update(self._before)
+
+    def as_new_message(self, text: str) -> _Round:
+        """Return this round with the text as a finished message: Harmony models can't go on inside one."""
+        request = self.prepared.request
+        messages = (*request.messages, Message(role="assistant", content=text))
+        self.prepared = Prepared(
+            request.model_copy(update={"messages": messages}),
+            self.prepared.model,
+            self.prepared.max_output_tokens,
+            self.prepared.characters,
+            (),
+        )
+        self.continue_text = None
+        return self
+
+    def body_streams(self, body: JsonObject) -> bool:
+        """Return whether this body asks for a stream."""
+        return bool(body.get("stream"))
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return all blocks so far, those of earlier rounds included."""
+        return self.folder.content()
+
+    def response(self) -> ChatResponse:
+        """Return this round's response."""
+        usage = read_usage(self.final.get("usage"))
+        status, reason = read_status(self.final, usage, self.prepared.max_output_tokens)
+        content = self.blocks()
+        has_calls = any(isinstance(block, ToolCallBlock) for block in content)
+        response_id = self.final.get("id")
+        return ChatResponse(
+            content=content,
+            usage=usage,
+            finish_reason=finish_reason(status, reason, has_calls=has_calls),
+            response_id=response_id if isinstance(response_id, str) and response_id else None,
+            status=status,
+            metadata=read_facts(self.final, status, reason),
+        )
+
+
+def _joined(before: ChatResponse, after: ChatResponse, content: tuple[Block, ...], number: int) -> ChatResponse:
+    update = {
+        "content": content,
+        "usage": add_usage(before.usage, after.usage),
+        "metadata": {**after.metadata, "vllm:continuation_count": number},
+    }
+    return after.model_copy(update=update)
+
+
+def _unfinished_text(response: ChatResponse) -> str | None:
+    """Return the text to go on with, None unless the answer itself was cut at the output limit."""
+    if response.finish_reason != "length" or not response.content:
+        return None
+    last = response.content[-1]
+    return last.text if isinstance(last, TextBlock) and last.text else None
+
+
+def _is_continuation(request: ChatRequest) -> bool:
+    last = request.messages[-1] if request.messages else None
+    return last is not None and last.role == "assistant" and bool((last.metadata or {}).get("vllm:continue"))
+
+
+_INPUT_WORDS = ("output_text", "responsereasoningitem", "not subscriptable", "unknown part type", "input.", "'input'")
+
+
+def _names_input_items(error: VLLMError) -> bool:
+    if not isinstance(error, RequestError) or error.status not in (400, 422) or error.kind != "invalid_request":
+        return False
+    text = f"{error.message} {error.detail or ''}".lower()
+    return any(word in text for word in _INPUT_WORDS) or ("validation error" in text and "input" in text)
+
+
+def _has_structure(round_: _Round) -> bool:
+    return any(message.role == "assistant" for message in round_.prepared.request.messages)

@@ -16,6 +16,7 @@ from vllm_tui.provider.addresses import is_local
 from vllm_tui.settings.layers import Settings
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.domain.tool_runs import CallRequest, Decision
     from vllm_tui.domain.turns import Turn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from vllm_tui.store.conversations import ConversationStore
     from vllm_tui.tools.policy import Policy
     from vllm_tui.tools.sources import ToolSources
-    from vllm_tui.ui.launch import Launch, Sample
+    from vllm_tui.ui.launch import Encode, Launch, Sample
 
 SLOW_LINK_RATE, SLOW_LINK_FRAMES = 4, "8"
 DEMO_SERVER = "demo server"
@@ -69,11 +70,13 @@ class LiveBackend:
         self._store: ConversationStore
         self._tools: ToolSources
         self._policy: Policy
+        self._vocabulary: EncoderSource | None = None
         self._saved: list[Conversation] = []
 
     def preload(self) -> None:
         """Import what the first turn needs and check the settings; raises ConfigurationError."""
-        from vllm_tui.engine import conversation, memory  # noqa: F401  (loaded here, used in the event loop)
+        from vllm_tui.accounting import ladder  # noqa: F401  (these are loaded here and used in the event loop)
+        from vllm_tui.engine import conversation, memory  # noqa: F401
         from vllm_tui.provider.sdk import preload
         from vllm_tui.store.conversations import ConversationStore
         from vllm_tui.tools.policy import Policy
@@ -85,6 +88,9 @@ class LiveBackend:
         self._tools = ToolSources(is_demo=self._demo)
         self._tools.registry.switch(HAND_TOOL, is_enabled=False)
         self._policy = Policy()
+        if not self._demo:
+            self._vocabulary = build_vocabulary(self._settings)
+            self._vocabulary.start()
         warm()
         preload()
 
@@ -113,6 +119,18 @@ class LiveBackend:
 
         return await self._conversation(MemoryTranscript())
 
+    def encode_for(self, model: str) -> Encode | None:
+        """Return the encoder of gpt-oss once its vocabulary is loaded, None for other models; never waits."""
+        if self._vocabulary is None:
+            return None
+        from vllm_tui.accounting.ladder import is_harmony_model
+
+        if not is_harmony_model(model):
+            return None
+        self._vocabulary.retry_if_installed()
+        encoder = self._vocabulary.encoder
+        return None if encoder is None else encoder.encode
+
     async def tidy(self) -> None:
         """Delete the conversations past `retention_days`, never the one that is open; raises StorageError."""
         days = self._settings.integer_or_none("retention_days")
@@ -133,6 +151,8 @@ class LiveBackend:
                 await conversation.settle()
         except StorageError as error:
             self.notices.append(f"The last turns are not saved. {error}")
+        if self._vocabulary is not None:
+            self._vocabulary.stop()
         await self._tools.close()
         await self._provider.aclose()
         await self._store.aclose()
@@ -166,6 +186,19 @@ def build_provider(settings: Settings, *, demo: bool) -> VLLMProvider:
     without_key = settings.with_session("api_key_command", None).with_session("api_key", "EMPTY")
     mapping = {**without_key.provider_mapping(), "base_url": BASE_URL}
     return VLLMProvider(ProviderConfig.model_validate(mapping), transport=DemoTransport(), debug_log=debug_log)
+
+
+def build_vocabulary(settings: Settings) -> EncoderSource:
+    """Return the source of the vocabulary; it downloads only where `vocab_download` is `always`."""
+    from vllm_tui.accounting.source import EncoderSource
+
+    match settings.text("vocab_download"):
+        case "always":
+            return EncoderSource("always")
+        case "never":
+            return EncoderSource("never")
+        case _:
+            return EncoderSource("ask")
 
 
 def debug_log_of(settings: Settings) -> Path | None:

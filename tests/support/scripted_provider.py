@@ -18,6 +18,7 @@ from vllm_tui.domain.response import ChatResponse, FinishReason, ModelInfo, Resp
 from vllm_tui.domain.turns import Turn
 from vllm_tui.domain.usage import Usage
 from vllm_tui.engine.conversation import Conversation
+from vllm_tui.ui.launch import Encode
 
 MODEL = ModelInfo(id="openai/gpt-oss-20b", display_name="gpt-oss-20b", context_window=131_072)
 USAGE = Usage(
@@ -182,6 +183,9 @@ class ScriptedBackend:
         if self.refusal is not None:
             raise self.refusal
         self.remembered.append((name, value))
+
+    def encode_for(self, model: str) -> Encode | None:
+        return None
 
     async def tidy(self) -> None:
         self.is_tidied = True

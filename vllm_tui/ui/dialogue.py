@@ -139,7 +139,7 @@ class Dialogue:
         if self._show.is_running:
             return False
         self.was_used = True
-        self._show.begin()
+        self._show.begin(self._backend.encode_for(self.model))
         self._turn = self._work(self._run_turn(start), "turn", "one question and its answer")
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.events import TurnEvent
     from vllm_tui.engine.turn_run import TurnSettings
+
+
+Encode = Callable[[str], Sequence[int]]
+"""Returns the tokens of a text in a model's vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,10 @@ class Backend(Protocol):
 
     async def open_unsaved(self) -> OpenConversation:
         """Return a new conversation that is kept in memory only, for when there is no usable data folder."""
+        ...
+
+    def encode_for(self, model: str) -> Encode | None:
+        """Return what counts the tokens of `model` exactly, None when there is nothing yet; never waits."""
         ...
 
     async def tidy(self) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vllm_tui.accounting.meter import TurnMeter
     from vllm_tui.domain.messages import Message
     from vllm_tui.domain.turns import Turn
+    from vllm_tui.ui.launch import Encode
     from vllm_tui.ui.transcript.view import TranscriptView
 
 
@@ -78,12 +79,13 @@ class TurnShow:
         self._turn = self._with_window(self._turn)
         self._paint()
 
-    def begin(self) -> None:
-        """A question was sent."""
+    def begin(self, encode: Encode | None = None) -> None:
+        """A question was sent; with `encode`, the tokens of a text, figures are exact sooner."""
         from vllm_tui.accounting.meter import TurnMeter  # not before the first frame
 
         self._keep_turn()
-        self._begun = TurnMeter(self.window, calibration=self._begun.calibration if self._begun else None)
+        calibration = self._begun.calibration if self._begun else None
+        self._begun = TurnMeter(self.window, calibration=calibration, encode=encode)
         self._turn = self._with_window(TurnFigures())
         self._is_settled = False
         self.activity.begin(self._clock())

@@ -1,177 +1,192 @@
-"""Reads the arguments a model wrote for a tool: by the declared schema, and never losing its text."""
+"""Reads the arguments of a tool call by the tool's declared schema, and writes them for sending."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from vllm_tui.domain.blocks import ToolCallBlock
-from vllm_tui.domain.hygiene import without_surrogates
 from vllm_tui.domain.values import JsonObject, JsonValue
 
+MAX_DEPTH = 100
+"""Levels of nesting that are read; stored values refuse much deeper ones."""
+
+_MAX_ENCODINGS = 4
 _MAX_REFERENCES = 8
-_SHOWN = 60
+_KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
 
 
-@dataclass(slots=True)
-class Reading:
-    """What a text of arguments turned out to be; `problem` is None when `value` is an object."""
+@dataclass(frozen=True, slots=True)
+class ReadArguments:
+    """The arguments as an object, or the raw text with the problem that kept it from being read as one."""
 
-    value: JsonObject | str
+    input: JsonObject | str
     problem: str | None = None
-    repairs: list[str] = field(default_factory=list)
+    repairs: tuple[str, ...] = ()
 
 
-def build_call(name: str, call_id: str, text: str, schema: JsonObject | None) -> ToolCallBlock:
-    """Return the call block for arguments `text`; `schema` is what the tool declared, None when it is unknown."""
-    reading = read_arguments(text, schema)
-    return ToolCallBlock(
-        id=call_id,
-        name=name,
-        input=reading.value,
-        raw_arguments=text,
-        problem=reading.problem,
-        repairs=tuple(reading.repairs),
-    )
+class _TooDeepError(ValueError):
+    pass
 
 
-def read_arguments(text: str, schema: JsonObject | None) -> Reading:
-    """Return the arguments in `text` as an object, or the text itself with the problem in plain words."""
-    required = _required(schema)
-    if not text.strip():
-        return Reading(text, f"no arguments came, but {required[0]} is required") if required else Reading({})
+def read_arguments(raw: str, schema: JsonObject | None) -> ReadArguments:
+    """Return what `raw` says; text is unpacked only where `schema` wants an object or array, or says nothing.
+
+    Blank text and `null` mean no arguments. Never raises: what is no object comes back as it was, with a problem.
+    """
+    if not raw.strip():
+        return ReadArguments({})
     try:
-        value = parse_json(text)
-    except ValueError as error:
-        return Reading(text, str(error))
-    repairs: list[str] = []
-    if isinstance(value, str):
-        unpacked = _packed(value)
-        if isinstance(unpacked, dict):
-            value, repairs = unpacked, ["unpacked arguments"]
-    if value is None and not required:
-        return Reading({})
-    if not isinstance(value, dict):
-        return Reading(text, f"the arguments are {_kind(value)}, not an object")
-    walker = _Unpacker(schema)
-    return Reading(walker.object(value, schema), None, repairs + walker.repairs)
-
-
-def parse_json(text: str) -> JsonValue:
-    """Return the JSON value in `text`; ValueError in plain words when it is none."""
-    try:
-        value: JsonValue = json.loads(text, parse_constant=_refuse_constant)
+        return _read(raw, schema)
+    except (_TooDeepError, RecursionError):
+        return ReadArguments(raw, f"The arguments are nested more than {MAX_DEPTH} levels deep.")
     except json.JSONDecodeError as error:
-        where = "they end too early" if error.pos >= len(text.rstrip()) - 1 else f"at character {error.pos + 1}"
-        raise ValueError(f"the arguments are not valid JSON ({error.msg}; {where})") from error
-    except RecursionError:
-        raise ValueError("the arguments are nested too deeply") from None
-    return _clean(value)
+        return ReadArguments(raw, f"The arguments are not valid JSON: {error.msg} at character {error.pos + 1}.")
+    except ValueError as error:
+        return ReadArguments(raw, f"The arguments are not valid JSON: {error}.")
 
 
-def _refuse_constant(name: str) -> JsonValue:
-    raise ValueError(f"the arguments are not valid JSON ({name} is no JSON value)")
+def arguments_text(input: JsonObject | str) -> str:  # noqa: A002
+    """Return arguments as the text that is sent: an object as JSON, text as it is, nothing as `{}`."""
+    if isinstance(input, str):
+        return input if input.strip() else "{}"
+    return json.dumps(input, ensure_ascii=False)
 
 
-def _clean(value: JsonValue) -> JsonValue:
-    """Return `value` with lone surrogates replaced, so that it can be kept and sent."""
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {without_surrogates(key): _clean(item) for key, item in value.items()}
+def _read(raw: str, schema: JsonObject | None) -> ReadArguments:
+    value = _parse(raw)
+    repairs: list[str] = []
+    for _ in range(_MAX_ENCODINGS):
+        if not isinstance(value, str) or not value.lstrip().startswith(("{", '"')):
+            break
+        value = _parse(value)
+        repairs = ["unpacked the whole object"]
+    if value is None:
+        return ReadArguments({})
+    if not isinstance(value, dict):
+        return ReadArguments(raw, f"The arguments are {_KINDS[type(value)]}, not an object.")
+    walk = _Walk(schema or {}, repairs)
+    return ReadArguments({name: walk.member(value, schema or {}, name) for name in value}, None, tuple(repairs))
+
+
+def _parse(text: str) -> JsonValue:
+    value: JsonValue = json.loads(text, parse_constant=_refuse_constant)
     return value
 
 
-def _packed(text: str) -> JsonValue:
-    """Return the array or object that `text` spells, None when it spells neither."""
-    if not text.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return parse_json(text)
-    except ValueError:
-        return None
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(f"{name} is no JSON number")
 
 
-def _required(schema: JsonObject | None) -> list[str]:
-    names = (schema or {}).get("required")
-    return [str(name) for name in names] if isinstance(names, list) else []
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One pass over the arguments; `root` resolves references, `repairs` collects what was unpacked."""
 
+    root: JsonObject
+    repairs: list[str]
 
-def _kind(value: JsonValue) -> str:
-    match value:
-        case list():
-            return "a list"
-        case str():
-            return "a text"
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case _:
-            return "a number"
+    def member(self, parent: JsonObject, schema: JsonObject, name: str, path: str = "", depth: int = 1) -> JsonValue:
+        declared = self._declared(schema, name)
+        return self.value(parent[name], declared, f"{path}.{name}" if path else name, depth)
 
-
-class _Unpacker:
-    """Replaces texts that spell an array or object by their value, except where the schema wants text."""
-
-    def __init__(self, root: JsonObject | None) -> None:
-        self._root = root or {}
-        self.repairs: list[str] = []
-
-    def object(self, value: JsonObject, schema: JsonValue, path: str = "") -> JsonObject:
-        declared = self._resolve(schema)
-        properties = declared.get("properties")
-        others = declared.get("additionalProperties")
-        known: Mapping[str, JsonValue] = properties if isinstance(properties, dict) else {}
-        return {
-            key: self._value(item, known.get(key, others), f"{path}.{key}" if path else key)
-            for key, item in value.items()
-        }
-
-    def _value(self, value: JsonValue, schema: JsonValue, path: str) -> JsonValue:
-        declared = self._resolve(schema)
-        if isinstance(value, str) and not _allows_text(declared, self._resolve):
-            unpacked = _packed(value)
-            if unpacked is not None:
-                self.repairs.append(f"unpacked {path[:_SHOWN]}")
-                value = unpacked
+    def value(self, value: JsonValue, schema: JsonObject, path: str, depth: int) -> JsonValue:
+        if depth > MAX_DEPTH:
+            raise _TooDeepError
+        if isinstance(value, str):
+            unpacked = self._unpack(value, schema)
+            if isinstance(unpacked, str):
+                return value
+            self.repairs.append(f"unpacked {path}")
+            value = unpacked
         if isinstance(value, dict):
-            return self.object(value, declared, path)
+            return {name: self.member(value, schema, name, path, depth + 1) for name in value}
         if isinstance(value, list):
-            return [self._value(item, declared.get("items"), f"{path}[{n}]") for n, item in enumerate(value)]
+            return [
+                self.value(entry, self._item(schema, index), f"{path}.{index}", depth + 1)
+                for index, entry in enumerate(value)
+            ]
         return value
 
+    def _unpack(self, text: str, schema: JsonObject) -> JsonValue:
+        """Return the object or array `text` holds, or `text` when the schema does not ask for it."""
+        if not text.lstrip().startswith(("{", "[")):
+            return text
+        types = self._types(schema)
+        if "string" in types:
+            return text
+        try:
+            found = _parse(text)
+        except (ValueError, RecursionError):
+            return text
+        return found if not types or _type_name(found) in types else text
+
+    def _declared(self, schema: JsonObject, name: str) -> JsonObject:
+        """Return what is declared for a property, in any alternative; an empty schema when nothing is."""
+        places = self._places(schema)
+        found = [p[name] for p in (place.get("properties") for place in places) if isinstance(p, dict) and name in p]
+        return _any_of(found or [place["additionalProperties"] for place in places if "additionalProperties" in place])
+
+    def _item(self, schema: JsonObject, index: int) -> JsonObject:
+        found: list[JsonValue] = []
+        for place in self._places(schema):
+            prefix = place.get("prefixItems")
+            inside = isinstance(prefix, list) and index < len(prefix)
+            found.append(prefix[index] if isinstance(prefix, list) and inside else place.get("items"))
+        return _any_of(found)
+
+    def _types(self, schema: JsonObject) -> set[str]:
+        """Return the JSON types the schema allows; none when it does not say."""
+        return {name for place in self._places(schema) for name in _own_types(place)}
+
+    def _places(self, schema: JsonObject) -> list[JsonObject]:
+        """Return the schema and all its alternatives, references followed, each once."""
+        found: list[JsonObject] = []
+        waiting: list[JsonValue] = [schema]
+        while waiting:
+            place = self._resolve(waiting.pop(0))
+            if any(place is known for known in found):
+                continue
+            found.append(place)
+            lists = [place.get(word) for word in ("allOf", "anyOf", "oneOf")]
+            waiting.extend(entry for entries in lists if isinstance(entries, list) for entry in entries)
+        return found
+
     def _resolve(self, schema: JsonValue) -> JsonObject:
-        """Return `schema` as an object, local references followed; empty when it says nothing."""
+        """Return the schema a local `$ref` points at; one that can't be followed says nothing."""
         for _ in range(_MAX_REFERENCES):
             if not isinstance(schema, dict):
                 return {}
             reference = schema.get("$ref")
-            if not isinstance(reference, str) or not reference.startswith("#/"):
+            if not isinstance(reference, str):
                 return schema
-            found: JsonValue = self._root
-            for step in reference[2:].split("/"):
-                found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
-            schema = found
+            schema = self._look_up(reference)
         return {}
 
+    def _look_up(self, reference: str) -> JsonValue:
+        found: JsonValue = self.root if reference.startswith("#") else None
+        for step in reference.split("/")[1:]:
+            found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+        return found
 
-def _allows_text(schema: JsonObject, resolve: object) -> bool:
-    """Return whether `schema` declares text as a possible value; a schema that says nothing does not."""
-    assert callable(resolve)
-    kind = schema.get("type")
-    if kind == "string" or (isinstance(kind, list) and "string" in kind):
-        return True
-    values = schema.get("enum")
-    if isinstance(values, list) and any(isinstance(value, str) for value in values):
-        return True
-    if isinstance(schema.get("const"), str):
-        return True
-    for word in ("anyOf", "oneOf", "allOf"):
-        choices = schema.get(word)
-        if isinstance(choices, list) and any(_allows_text(resolve(choice), resolve) for choice in choices):
-            return True
-    return False
+
+def _any_of(schemas: list[JsonValue]) -> JsonObject:
+    known = [schema for schema in schemas if isinstance(schema, dict)]
+    return known[0] if len(known) == 1 else {"anyOf": [*known]}
+
+
+def _type_name(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        return "object"
+    return "array" if isinstance(value, list) else "string" if isinstance(value, str) else "other"
+
+
+def _own_types(schema: JsonObject) -> set[str]:
+    match schema.get("type"):
+        case str(name):
+            return {name}
+        case list(names):
+            return {name for name in names if isinstance(name, str)}
+    values = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if isinstance(values, list):
+        return {_type_name(value) for value in values}
+    implied = {"object": "properties", "array": "items"}
+    return {name for name, word in implied.items() if word in schema}

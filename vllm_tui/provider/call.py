@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Literal
 
 from vllm_tui.domain.blocks import Block, TextBlock, ToolCallBlock
-from vllm_tui.domain.errors import InvalidRequest, NotFound, RequestError, VLLMError
+from vllm_tui.domain.errors import InvalidRequest, NotFound, VLLMError
 from vllm_tui.domain.events import (
     ContinuationStarted,
     Notice,
@@ -48,6 +49,7 @@ class Call:
         self._use_state = session.config.enable_state and not session.lacks_store
         self._attempts = 0
         self._has_shown = False
+        self._in_one_piece = False
 
     async def events(self) -> AsyncGenerator[StreamEvent, None]:
         """Yield the events of the answer; ResponseFinished is last. Raises VLLMError."""
@@ -127,6 +129,8 @@ class Call:
                     yield event
         assert attempt.final is not None
         round_.final = attempt.final
+        if self._in_one_piece:
+            self._session.lacks_streaming.add(round_.prepared.model)
 
     def _body(self, round_: _Round) -> JsonObject:
         model = round_.prepared.model
@@ -136,7 +140,7 @@ class Call:
             round_.prepared.request,
             self._config,
             max_output_tokens=round_.prepared.max_output_tokens,
-            stream=stream and model not in self._session.lacks_streaming,
+            stream=stream and not self._in_one_piece and model not in self._session.lacks_streaming,
             plain_history=self._session.wants_plain_history,
             use_state=self._use_state,
             continue_text=round_.continue_text or None,
@@ -146,19 +150,12 @@ class Call:
         """Return what is done differently at once for what this server can't do; None when nothing helps."""
         if self._has_shown:
             return None
-        model = round_.prepared.model
-        if isinstance(error, EmptyAnswer) and model not in self._session.lacks_streaming:
-            if not round_.body_streams(self._body(round_)):
+        if isinstance(error, EmptyAnswer) and not self._in_one_piece:
+            if not self._body(round_).get("stream"):
                 return None
-            self._session.lacks_streaming.add(model)
-            return Notice(
-                "streaming_unavailable", "This server can't stream this model: the answer comes in one piece."
-            )
-        if (
-            isinstance(error, NotFound | InvalidRequest)
-            and self._use_state
-            and "previous_response_id" in self._body(round_)
-        ):
+            self._in_one_piece = True
+            return Notice("streaming_unavailable", "The stream came empty: the answer is asked for in one piece.")
+        if self._use_state and _names_stored_response(error) and "previous_response_id" in self._body(round_):
             self._use_state = False
             self._session.lacks_store = True
             return Notice(
@@ -258,10 +255,6 @@ class _Round:
         self.continue_text = None
         return self
 
-    def body_streams(self, body: JsonObject) -> bool:
-        """Return whether this body asks for a stream."""
-        return bool(body.get("stream"))
-
     def blocks(self) -> tuple[Block, ...]:
         """Return all blocks so far, those of earlier rounds included."""
         return self.folder.content()
@@ -305,14 +298,25 @@ def _is_continuation(request: ChatRequest) -> bool:
     return last is not None and last.role == "assistant" and bool((last.metadata or {}).get("vllm:continue"))
 
 
-_INPUT_WORDS = ("output_text", "responsereasoningitem", "not subscriptable", "unknown part type", "input.", "'input'")
+_INPUT_WORDS = re.compile(
+    r"output_text|responsereasoningitem|not subscriptable|unknown part type|body['\", .]+input|input[.\[]",
+    re.IGNORECASE,
+)
+_STORED_WORDS = re.compile(r"previous_response|response with id|resp_", re.IGNORECASE)
 
 
 def _names_input_items(error: VLLMError) -> bool:
-    if not isinstance(error, RequestError) or error.status not in (400, 422) or error.kind != "invalid_request":
+    """Whether a 400 is about the form of the history (vLLM 0.10 and 0.11 without Harmony, 0.20 in parts)."""
+    if not isinstance(error, InvalidRequest) or error.supported:
         return False
-    text = f"{error.message} {error.detail or ''}".lower()
-    return any(word in text for word in _INPUT_WORDS) or ("validation error" in text and "input" in text)
+    return _INPUT_WORDS.search(f"{error.message} {error.detail or ''}") is not None
+
+
+def _names_stored_response(error: VLLMError) -> bool:
+    """Whether the server does not know the response that the request builds on."""
+    if not isinstance(error, NotFound | InvalidRequest):
+        return False
+    return _STORED_WORDS.search(f"{error.message} {error.detail or ''}") is not None
 
 
 def _has_structure(round_: _Round) -> bool:

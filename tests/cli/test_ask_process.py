@@ -30,7 +30,19 @@ def kept(folder: Path) -> Turn:
 
 def started(folder: Path, *words: str, output: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(SCRIPT), str(folder), "Hi", *words]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        preexec_fn=take_signals,  # noqa: PLW1509
+    )
+
+
+def take_signals() -> None:
+    """Undo what a shell does for background jobs and nohup: a program keeps ignoring what it was started to ignore."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
 from vllm_tui.domain.errors import ProtocolError, StreamInterrupted, TimedOut, VLLMError
 from vllm_tui.domain.events import StreamEvent
+from vllm_tui.domain.hygiene import without_surrogates
 from vllm_tui.domain.response import ChatResponse
 from vllm_tui.domain.values import JsonObject
 from vllm_tui.provider.addresses import shown
 from vllm_tui.provider.config import ProviderConfig
 from vllm_tui.provider.error_map import error_of_body, error_of_exception, error_of_status, sdk_errors
+from vllm_tui.provider.error_words import shortened
 from vllm_tui.provider.sse import RawEvent, SSEDecoder
 from vllm_tui.provider.stream_map import TERMINAL, StreamFolder
 from vllm_tui.provider.wire import CURRENT_TAP, Tap, WireEnd, WireEvent
@@ -67,7 +70,8 @@ class Attempt:
         try:
             async with AsyncExitStack() as stack:
                 response = await self._open(stack, deadline)
-                async for batch in self._read(response, deadline):
+                batches = await stack.enter_async_context(aclosing(self._read(response, deadline)))
+                async for batch in batches:
                     yield batch
             problem = None
         except VLLMError as error:
@@ -78,7 +82,7 @@ class Attempt:
                 self._tap(WireEnd(problem, time.monotonic()))
 
     async def _open(self, stack: AsyncExitStack, deadline: float) -> AsyncAPIResponse[Response]:
-        rest = {name: value for name, value in self._body.items() if name not in ("model", "input", "stream")}
+        rest = {name: value for name, value in self._body.items() if name not in ("model", "input")}
         token = CURRENT_TAP.set(self._tap)
         try:
             async with asyncio.timeout_at(deadline):
@@ -86,7 +90,6 @@ class Attempt:
                     self._sdk.responses.with_streaming_response.create(
                         model=str(self._body.get("model", "")),
                         input=self._body["input"],  # type: ignore[arg-type]
-                        stream=bool(self._body.get("stream")) or None,  # type: ignore[arg-type]
                         extra_body=rest,
                     )
                 )
@@ -100,27 +103,32 @@ class Attempt:
     async def _read(
         self, response: AsyncAPIResponse[Response], deadline: float
     ) -> AsyncGenerator[list[StreamEvent], None]:
-        is_json = "json" in response.headers.get("content-type", "").lower()
+        is_json: bool | None = None
         decoder = SSEDecoder()
         chunks = response.iter_bytes()
         while (chunk := await self._next_chunk(chunks, deadline)) is not None:
+            if is_json is None and chunk.strip():
+                is_json = chunk.lstrip().startswith(b"{")
             if is_json:
                 self._keep_head(chunk, _BODY_LIMIT)
                 continue
             if not self._folder.has_items:
                 self._keep_head(chunk, _HEAD_LIMIT)
-            if batch := self._take(decoder.feed(chunk)):
+            for batch in self._take(decoder.feed(chunk)):
                 yield batch
             if self.final is not None:
                 return
-        if not is_json and (batch := self._take(decoder.close())):
-            yield batch
+        if not is_json:
+            for batch in self._take(decoder.close()):
+                yield batch
         if self.final is None:
             yield self._take_body()
 
     async def _next_chunk(self, chunks: AsyncIterator[bytes], deadline: float) -> bytes | None:
         now = asyncio.get_running_loop().time()
-        idle = now + self._config.stream_idle_timeout
+        if now >= deadline:
+            raise self._attempt_timeout()
+        idle = now + self._config.stream_idle_timeout if self._body.get("stream") else math.inf
         try:
             async with asyncio.timeout_at(min(idle, deadline)):
                 return await anext(chunks)
@@ -134,24 +142,33 @@ class Attempt:
                 raise mapped from error
             raise self._interrupted() from error
 
-    def _take(self, raw_events: list[RawEvent]) -> list[StreamEvent]:
+    def _take(self, raw_events: list[RawEvent]) -> Iterator[list[StreamEvent]]:
+        """Yield at most one batch; an error is raised after what came before it was handed on."""
         found: list[StreamEvent] = []
-        for raw in raw_events:
-            if self._tap is not None:
-                self._tap(WireEvent(raw.name.decode("utf-8", "replace"), raw.data, time.monotonic()))
-            if raw.data.strip() == b"[DONE]":
-                continue
-            payload = _loads(raw.data)
-            if not isinstance(payload, dict):
-                continue
-            kind = payload.get("type") or raw.name.decode("utf-8", "replace")
-            if kind in TERMINAL:
-                found += self._end(payload.get("response"), str(kind))
-                break
-            if kind == "error" or (payload.get("error") and not str(kind).startswith("response.")):
-                raise self._with_partial(error_of_body(payload, self._config))
-            found += self._folder.feed(str(kind), payload)
-        return found
+        try:
+            for raw in raw_events:
+                found += self._take_event(raw)
+                if self.final is not None:
+                    break
+        except VLLMError as error:
+            if found:
+                yield found
+            raise self._with_partial(error) from error.__cause__
+        if found:
+            yield found
+
+    def _take_event(self, raw: RawEvent) -> list[StreamEvent]:
+        if self._tap is not None:
+            self._tap(WireEvent(raw.name.decode("utf-8", "replace"), raw.data, time.monotonic()))
+        payload = None if raw.data.strip() == b"[DONE]" else _loads(raw.data)
+        if not isinstance(payload, dict):
+            return []
+        kind = payload.get("type") or raw.name.decode("utf-8", "replace")
+        if kind in TERMINAL:
+            return self._end(payload.get("response"), str(kind))
+        if kind == "error" or (payload.get("error") and not str(kind).startswith("response.")):
+            raise error_of_body(payload, self._config)
+        return self._folder.feed(str(kind), payload)
 
     def _end(self, response: object, kind: str) -> list[StreamEvent]:
         final: JsonObject = dict(response) if isinstance(response, dict) else {}
@@ -176,8 +193,11 @@ class Attempt:
                 hint="A proxy probably answers in place of vLLM: check base_url and the proxy.",
                 detail=status.detail,
             )
-        if b"data:" in body:
+        if b"data:" in body or body.startswith(b":"):
             raise self._interrupted()
+        if body:
+            said = shortened(body.decode("utf-8", "replace"))
+            raise ProtocolError(f"The server answered with status 200 and no response: {said}", detail=said)
         raise EmptyAnswer(
             "The server answered with status 200 and an empty body.",
             hint="vLLM 0.10 can't stream ordinary models: set use_streaming to false, or look at the server's log.",
@@ -254,10 +274,20 @@ class Attempt:
 
 
 def _loads(data: bytes) -> object:
-    """Return the JSON in `data`, with invalid bytes replaced; ProtocolError when it is none."""
+    """Return the JSON in `data`, with what is no text replaced; ProtocolError when it is none."""
     try:
-        return json.loads(data)
-    except UnicodeDecodeError:
-        return _loads(data.decode("utf-8", "replace").encode())
+        payload: object = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError("The server sent an event that is not JSON.") from error
+    return _without_surrogates(payload) if b"\\ud" in data or b"\\uD" in data else payload
+
+
+def _without_surrogates(value: object) -> object:
+    """Return the value with lone halves of a surrogate pair replaced, as they can be neither shown nor stored."""
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [_without_surrogates(entry) for entry in value]
+    if isinstance(value, dict):
+        return {without_surrogates(key): _without_surrogates(entry) for key, entry in value.items()}
+    return value

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.support.replay import Recording, index, play
-from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.replay import Recording, Replay, index, play, provider_of, replay_of
+from vllm_tui.domain.blocks import TextBlock, ThinkingBlock
 from vllm_tui.domain.builder import ResponseBuilder
-from vllm_tui.domain.errors import StreamInterrupted, VLLMError
+from vllm_tui.domain.errors import (
+    AuthenticationFailed,
+    ContextLengthExceeded,
+    InvalidRequest,
+    NotFound,
+    ServerError,
+    StreamInterrupted,
+    VLLMError,
+)
 from vllm_tui.domain.response import ChatResponse
 
 ANSWERS = [recording for recording in index().values() if recording.status == 200]
 STREAMS = [recording for recording in ANSWERS if recording.is_stream and not recording.broke_off]
 REPLIES = [recording for recording in ANSWERS if not recording.is_stream]
 BROKEN = [recording for recording in ANSWERS if recording.broke_off]
+ERRORS = [recording for recording in index().values() if recording.status >= 400]
+PAIRS = [
+    (stream, reply)
+    for stream in STREAMS
+    for reply in (index().get(f"{stream.name.removesuffix('_stream')}_nostream"),)
+    if reply is not None and {**stream.request, "stream": None} == {**reply.request, "stream": None}
+]
 
 
 # a reader of its own: no state machine, only what the events say in their order
@@ -235,3 +255,205 @@ async def test_a_stream_that_breaks_off_raises_with_what_came(recording: Recordi
 @pytest.mark.parametrize("recording", names([recording for recording in BROKEN if not recording.body]))
 async def test_a_stream_without_one_event_is_an_error(recording: Recording) -> None:
     assert (await failure(recording)).kind in ("interrupted", "protocol")
+
+
+# streamed and in one piece
+
+_LOST = "vLLM 0.10.1.1 streams no function calls of gpt-oss"
+_RAW_CALL = "without streaming, broken or unwanted call text is a plain message"
+_TWICE = "a second think tag is text in a stream; the reply is parsed as a whole"
+_CODE = "the reply repeats the code of a built-in tool as reasoning"
+_REFUSED = "the reply is refused after it was made, the stream is not"
+DIFFERENT = {
+    "0.10.1.1/gpt-oss/mcp_call_without_mcp_tool_stream": _REFUSED,
+    "0.10.1.1/gpt-oss/tool_auto_preamble_stream": _REFUSED,
+    "0.10.1.1/gpt-oss/tool_auto_stream": _LOST,
+    "0.10.1.1/gpt-oss/tool_bad_json_stream": _LOST,
+    "0.10.1.1/gpt-oss/tool_call_without_tools_stream": _LOST,
+    "0.10.1.1/gpt-oss/tool_two_calls_stream": _LOST,
+    "0.10.1.1/gpt-oss/tool_unknown_name_stream": _LOST,
+    "0.20.0/gpt-oss/builtin_python_no_toolserver_stream": _CODE,
+    "0.20.0/gpt-oss/json_schema_stream": _REFUSED,
+    "0.20.0/smollm2/think_twice_stream": _TWICE,
+    "0.20.0/smollm2/tool_bad_json_stream": _RAW_CALL,
+    "0.20.0/smollm2/tool_call_without_tools_stream": _RAW_CALL,
+    "0.20.0/smollm2/tool_choice_none_but_model_calls_stream": _RAW_CALL,
+    "0.20.0/smollm2/tool_cut_by_max_tokens_stream": _RAW_CALL,
+    "0.20.0/smollm2/tool_unfinished_eos_stream": _RAW_CALL,
+    "0.32.0/gpt-oss-toolserver/builtin_not_requested_stream": _CODE,
+    "0.32.0/gpt-oss-toolserver/builtin_python_and_function_stream": _CODE,
+    "0.32.0/gpt-oss-toolserver/builtin_python_stream": _CODE,
+    "0.32.0/gpt-oss-toolserver/builtin_python_via_mcp_label_stream": _CODE,
+    "0.32.0/gpt-oss/builtin_python_no_toolserver_stream": _CODE,
+    "0.32.0/serve-sh/tool_bad_json_stream": _RAW_CALL,
+    "0.32.0/serve-sh/tool_unfinished_eos_stream": _RAW_CALL,
+    "0.32.0/think-tools-store/think_twice_stream": _TWICE,
+    "0.32.0/think-tools-store/tool_cut_by_max_tokens_stream": _RAW_CALL,
+}
+"""Exchanges whose stream and whose reply in one piece the server itself made differ, with the reason."""
+
+
+async def outcome(recording: Recording) -> tuple[object, ...]:
+    """Return what does not depend on the ids of one run."""
+    try:
+        response = await completed(recording)
+    except VLLMError as error:
+        return (type(error),)
+    calls = [(call.name, call.input) for call in response.tool_calls]
+    return (texts_of(response), thoughts_of(response), calls, response.status, response.finish_reason)
+
+
+@pytest.mark.parametrize(
+    ("stream", "reply"), [pytest.param(*pair, id=pair[0].name) for pair in PAIRS if pair[0].name not in DIFFERENT]
+)
+async def test_a_stream_and_a_reply_to_the_same_request_are_one_answer(stream: Recording, reply: Recording) -> None:
+    assert await outcome(stream) == await outcome(reply)
+
+
+@pytest.mark.parametrize(
+    ("stream", "reply"), [pytest.param(*pair, id=pair[0].name) for pair in PAIRS if pair[0].name in DIFFERENT]
+)
+async def test_the_listed_differences_still_exist(stream: Recording, reply: Recording) -> None:
+    assert await outcome(stream) != await outcome(reply)
+
+
+def test_every_listed_difference_is_a_pair() -> None:
+    assert set(DIFFERENT) <= {stream.name for stream, _ in PAIRS}
+
+
+# errors
+
+_OVERFLOW = re.compile(r"maximum context length|exceeds the max_model_len|max_tokens must be at least 1, got -")
+_EFFORT = re.compile(r"^'(minimal|none|xhigh|max)'$")
+
+
+def expected_error(recording: Recording) -> type[VLLMError]:
+    message = recording.body.decode(errors="replace")
+    said = re.search(r'"message":"([^"]*)"', message)
+    if _OVERFLOW.search(message):
+        return ContextLengthExceeded
+    if said is not None and _EFFORT.search(said[1]):
+        return InvalidRequest
+    by_status: dict[int, type[VLLMError]] = {400: InvalidRequest, 401: AuthenticationFailed, 404: NotFound}
+    return by_status.get(recording.status, ServerError)
+
+
+@pytest.mark.parametrize("recording", names(ERRORS))
+async def test_a_refusal_raises_the_error_it_means(recording: Recording) -> None:
+    error = await failure(recording)
+    assert (type(error), error.status) == (expected_error(recording), recording.status)
+    assert error.retryable == (type(error) is ServerError and recording.status != 501)
+    assert len(str(error)) < 2000
+    assert error.partial is None
+
+
+@pytest.mark.parametrize(
+    ("name", "supported"),
+    [
+        ("0.32.0/gpt-oss/reason_effort_minimal", ("low", "medium", "high")),
+        ("0.32.0/gpt-oss/reason_effort_xhigh", ("low", "medium", "high")),
+        ("0.20.0/gpt-oss/reason_effort_minimal", ("low", "medium", "high")),
+        ("0.10.1.1/smollm2/reasoning_effort_none", ("minimal", "low", "medium", "high")),
+        (
+            "0.32.0/default/reasoning_effort_bogus",
+            ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+        ),
+    ],
+)
+async def test_a_refused_effort_names_those_that_work(name: str, supported: tuple[str, ...]) -> None:
+    error = await failure(index()[name])
+    assert isinstance(error, InvalidRequest)
+    assert error.supported == supported
+
+
+async def test_an_unknown_model_names_the_models_there_are() -> None:
+    error = await failure(index()["0.32.0/default/unknown_model"])
+    assert "'nope'" in error.message
+    assert "It serves SmolLM2-135M-Instruct." in error.message
+
+
+# chunks and cuts
+
+CHUNKED = [
+    "0.10.1.1/gpt-oss/reason_text_stream",
+    "0.20.0/smollm2/tool_choice_required_stream",
+    "0.20.0/gpt-oss/tool_auto_preamble_stream",
+    "0.32.0/gpt-oss-toolserver/builtin_browser_stream",
+    "0.32.0/serve-sh/tool_long_args_stream",
+    "0.32.0/think-tools-store/tool_two_calls_stream",
+]
+SHORT = "0.32.0/gpt-oss/reason_only_stream"
+
+
+def pieces_of(body: bytes, places: list[int]) -> tuple[bytes, ...]:
+    edges = [0, *sorted({place % len(body) for place in places}), len(body)]
+    return tuple(body[begin:end] for begin, end in pairwise(edges))
+
+
+@pytest.mark.parametrize("name", CHUNKED)
+@given(places=st.lists(st.integers(0, 1_000_000), max_size=300))
+@settings(max_examples=40, deadline=None)
+def test_any_chunking_folds_to_the_same_answer(name: str, places: list[int]) -> None:
+    recording = index()[name]
+    whole = asyncio.run(completed(recording))
+    chunked = asyncio.run(streamed(recording, pieces_of(recording.body, places)))
+    assert chunked.response == whole
+    assert chunked.content == whole.content
+
+
+@pytest.mark.parametrize("name", CHUNKED)
+async def test_single_bytes_fold_to_the_same_answer(name: str) -> None:
+    recording = index()[name]
+    body = recording.body
+    single = tuple(body[place : place + 1] for place in range(len(body)))
+    assert (await streamed(recording, single)).response == await completed(recording)
+
+
+@pytest.mark.parametrize("broke_off", [False, True], ids=["ended", "broken off"])
+async def test_a_cut_at_any_byte_is_an_error_with_what_came(broke_off: bool) -> None:
+    recording = index()[SHORT]
+    body = recording.body.rstrip(b"\n")
+    request = recording.chat_request()
+    replay = replay_of(recording)
+    async with provider_of(replay) as provider:
+        whole = await provider.complete(request)
+        replay.broke_off = broke_off
+        for end in range(len(body) - 1, -1, -3 if broke_off else -1):
+            replay.chunks = (body[:end],)
+            with pytest.raises(VLLMError) as caught:
+                await provider.complete(request)
+            partial = caught.value.partial or ChatResponse(content=())
+            assert thoughts_of(partial) == thoughts_before(body[:end], counts_last=not broke_off)
+            assert whole.thinking.startswith(partial.thinking)
+            assert texts_of(partial) == []
+
+
+def thoughts_before(came: bytes, *, counts_last: bool) -> list[str]:
+    """Return the reasoning in `came`; its last event counts without a blank line after it when a body just ends."""
+    finished, _, last = came.rpartition(b"\n\n")
+    if counts_last and is_json(last.partition(b"\ndata: ")[2]):
+        finished = came
+    return [said for said in read_stream(finished).thoughts if said]
+
+
+def is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+async def test_the_last_blank_line_may_be_missing() -> None:
+    recording = index()[SHORT]
+    ended = await streamed(recording, (recording.body.rstrip(b"\n"),))
+    assert ended.response == await completed(recording)
+
+
+@pytest.mark.parametrize("body", [b"OK", b"event: response.cre", b"event: response.created\ndata: {"])
+async def test_a_body_that_is_no_answer_is_not_taken_for_an_empty_one(body: bytes) -> None:
+    replay = Replay((body,), content_type="text/event-stream")
+    async with provider_of(replay) as provider:
+        with pytest.raises(VLLMError):
+            await provider.complete(index()[SHORT].chat_request())
+    assert [sent.get("stream") for sent in replay.requests] == [True]

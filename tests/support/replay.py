@@ -91,25 +91,37 @@ class Replay(httpx2.AsyncBaseTransport):
     def __init__(
         self, chunks: Sequence[bytes], *, status: int = 200, content_type: str, broke_off: bool = False
     ) -> None:
-        self._chunks = chunks
+        self.chunks = chunks
         self._status = status
         self._content_type = content_type
-        self._broke_off = broke_off
+        self.broke_off = broke_off
         self.requests: list[dict[str, Any]] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         assert (request.method, request.url.path) == ("POST", "/v1/responses")
         self.requests.append(json.loads(await request.aread()))
         headers = {"content-type": self._content_type} if self._content_type else {}
-        return httpx2.Response(self._status, headers=headers, stream=_Body(self._chunks, self._broke_off))
+        return httpx2.Response(self._status, headers=headers, stream=_Body(self.chunks, self.broke_off))
 
 
-def play(recording: Recording, chunks: Sequence[bytes] | None = None, *, broke_off: bool | None = None) -> VLLMProvider:
-    """Return a provider whose server answers as recorded, in `chunks` if given; it never tries twice."""
-    replay = Replay(
-        (recording.body,) if chunks is None else chunks,
+def replay_of(recording: Recording) -> Replay:
+    """Return a server that answers as recorded."""
+    return Replay(
+        (recording.body,),
         status=recording.status,
         content_type=recording.content_type,
-        broke_off=recording.broke_off if broke_off is None else broke_off,
+        broke_off=recording.broke_off,
     )
+
+
+def provider_of(replay: Replay) -> VLLMProvider:
+    """Return a provider that asks `replay` and never tries twice."""
     return VLLMProvider({"base_url": "http://recorded.invalid/v1", "max_retries": 0}, transport=replay)
+
+
+def play(recording: Recording, chunks: Sequence[bytes] | None = None) -> VLLMProvider:
+    """Return a provider whose server answers as recorded, in `chunks` if given."""
+    replay = replay_of(recording)
+    if chunks is not None:
+        replay.chunks = chunks
+    return provider_of(replay)

@@ -32,7 +32,7 @@ class Notes:
 
 
 class Link:
-    """A provider, its server and what was observed; `waits` are the seconds it would have slept, `seen` the events of the last stream."""
+    """A provider and its server; `waits` are seconds it would have slept, `seen` the events of the last stream."""
 
     def __init__(self, server: SocketServer, options: dict[str, Any]) -> None:
         self.server = server

@@ -11,6 +11,7 @@ from typing import Literal
 from vllm_tui.domain.blocks import Block, TextBlock, ToolCallBlock
 from vllm_tui.domain.errors import InvalidRequest, NotFound, VLLMError
 from vllm_tui.domain.events import (
+    BlockFinished,
     ContinuationStarted,
     Notice,
     ResponseFinished,
@@ -187,6 +188,9 @@ class Call:
                         yield event
             except VLLMError as error:
                 self._report.continuation_failed(error)
+                for finished in following.broken_off():
+                    yield finished
+                response = response.model_copy(update={"content": following.blocks()})
                 break
             response = _joined(response, following.response(), following.blocks(), number)
             round_ = following
@@ -258,6 +262,12 @@ class _Round:
     def blocks(self) -> tuple[Block, ...]:
         """Return all blocks so far, those of earlier rounds included."""
         return self.folder.content()
+
+    def broken_off(self) -> list[StreamEvent]:
+        """Return the final words on the blocks that grew in this round before it failed."""
+        self.blocks()
+        found = self.folder.blocks.items()
+        return [BlockFinished(index, block) for index, block in found if self._before.get(index) != block]
 
     def response(self) -> ChatResponse:
         """Return this round's response."""

@@ -250,7 +250,7 @@ def test_what_happens_on_the_way_becomes_a_note(event: TurnEvent, kind: str, wor
                 turn("truncated", Round(answer=Message(role="assistant", content="x"), usage=Usage(output_tokens=4096)))
             ),
             "warning",
-            "Cut at 4,096 tokens: the output limit was reached. Raise max_output_tokens for more.",
+            "Cut at 4,096 tokens: the output limit was reached. Raise max_tokens for more.",
         ),
         (TurnFinished(turn("cancelled")), "warning", "Cancelled. What had arrived is kept."),
         (

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.replay import Recording, Replay, index, play, provider_of, replay_of
-from vllm_tui.domain.blocks import TextBlock, ThinkingBlock
+from vllm_tui.domain.blocks import Block, TextBlock, ThinkingBlock, ToolCallBlock
 from vllm_tui.domain.builder import ResponseBuilder
 from vllm_tui.domain.errors import (
     AuthenticationFailed,
@@ -25,6 +25,7 @@ from vllm_tui.domain.errors import (
     StreamInterrupted,
     VLLMError,
 )
+from vllm_tui.domain.events import BlockDelta, BlockFinished, BlockStarted, Notice, ResponseFinished, StreamEvent
 from vllm_tui.domain.response import ChatResponse
 
 ANSWERS = [recording for recording in index().values() if recording.status == 200]
@@ -233,9 +234,64 @@ async def test_a_reply_in_one_piece_folds_to_what_it_says(recording: Recording) 
     assert usage_of(response) == expected_usage(final)
 
 
-@pytest.mark.parametrize("recording", names(STREAMS + REPLIES))
-async def test_complete_returns_what_the_stream_folds_to(recording: Recording) -> None:
-    assert await completed(recording) == (await streamed(recording)).response
+SERVERS = sorted({recording.name.rpartition("/")[0] for recording in ANSWERS})
+
+
+def answers_of(server: str) -> list[Recording]:
+    return [recording for recording in STREAMS + REPLIES if recording.name.startswith(f"{server}/")]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_complete_returns_what_the_stream_folds_to(server: str) -> None:
+    for recording in answers_of(server):
+        assert await completed(recording) == (await streamed(recording)).response, recording.name
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_events_come_in_their_order(server: str) -> None:
+    for recording in answers_of(server):
+        async with play(recording) as provider:
+            events = [event async for event in provider.stream(recording.chat_request())]
+        check_order(events, recording.name)
+
+
+def check_order(events: list[StreamEvent], name: str) -> None:
+    """Blocks open at 0, 1, 2, ..., grow only while open, and stand as they grew; the response is last."""
+    opened: list[int] = []
+    grown: dict[int, str] = {}
+    closed: dict[int, Block | None] = {}
+    for event in events[:-1]:
+        match event:
+            case BlockStarted(index=place):
+                opened.append(place)
+                grown[place] = ""
+            case BlockDelta(index=place, text=text):
+                assert place in grown, name
+                assert place not in closed, name
+                grown[place] += text
+            case BlockFinished(index=place, block=block):
+                assert place in grown, name
+                closed[place] = block
+            case _:
+                assert isinstance(event, Notice), name
+    last = events[-1]
+    assert isinstance(last, ResponseFinished), name
+    assert opened == list(range(len(opened))), name
+    assert sorted(closed) == opened, name
+    kept = [(place, block) for place, block in sorted(closed.items()) if block is not None]
+    assert tuple(block for _, block in kept) == last.response.content, name
+    assert [grown[place] for place, _ in kept] == [words_of(block) for _, block in kept], name
+
+
+def words_of(block: Block) -> str:
+    match block:
+        case TextBlock(text=text):
+            return text
+        case ThinkingBlock(thinking=thinking):
+            return thinking
+        case ToolCallBlock(raw_arguments=raw):
+            return raw or ""
+    raise AssertionError(block)
 
 
 @pytest.mark.parametrize("recording", names([recording for recording in BROKEN if recording.body]))

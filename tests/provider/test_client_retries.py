@@ -38,7 +38,7 @@ from vllm_tui.domain.messages import Message
 
 HELLO = (TextBlock(text="Hello"),)
 UNKNOWN_ID = "Response with id 'resp_0' not found."
-CUT = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+CUT: dict[str, Any] = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
 
 
 def cut_stream(text: str, **fields: Any) -> Reply:

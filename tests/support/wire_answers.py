@@ -32,7 +32,13 @@ def created(identity: str = "resp_1") -> bytes:
 
 
 def opened(identity: str | None = "msg_1") -> bytes:
-    item = {"type": "message", "id": identity, "role": "assistant", "status": "in_progress", "content": []}
+    item: dict[str, Any] = {
+        "type": "message",
+        "id": identity,
+        "role": "assistant",
+        "status": "in_progress",
+        "content": [],
+    }
     return event("response.output_item.added", output_index=0, item=item)
 
 

@@ -17,6 +17,8 @@ from amplifier_core.loader import ModuleLoader
 CANARY = "sk-canary-4711"
 NAMES = (
     "llm:request",
+    "llm:request:raw",
+    "llm:response:raw",
     "llm:response",
     "llm:stream_block_start",
     "llm:stream_block_delta",

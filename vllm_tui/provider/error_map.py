@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from socket import gaierror
 from ssl import SSLError
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ from vllm_tui.domain.errors import (
     VLLMError,
 )
 from vllm_tui.provider.addresses import is_local, shown
-from vllm_tui.provider.error_words import ErrorWords, read_error, read_error_body, shortened
+from vllm_tui.provider.error_words import ErrorWords, read_error, read_error_body, shortened, without_secret
 from vllm_tui.provider.retry import parse_retry_after
 from vllm_tui.provider.transport import HTTP_ERRORS, HTTP_TIMEOUT_ERRORS
 
@@ -81,7 +82,8 @@ def error_of_status(
 ) -> VLLMError:
     """Return the error an HTTP answer of `status` means; `effort` is the reasoning effort that was asked for."""
     fields = {name.lower(): value for name, value in headers.items()}
-    words = read_error_body(body, fields.get("content-type", ""))
+    told = without_secret(body.decode("utf-8", "replace"), config.api_key)
+    words = read_error_body(told.encode(), fields.get("content-type", ""))
     if not words.is_json and status == 403 and _CHALLENGE.search(words.raw):
         return UnavailableError(
             f"A proxy in front of {shown(config.base_url)} answered with a challenge page (403).",
@@ -111,7 +113,8 @@ def error_of_body(payload: JsonValue, config: ProviderConfig) -> VLLMError:
             said = None
         case _:
             said = payload
-    words = read_error(said)
+    found = read_error(said)
+    words = replace(found, text=without_secret(found.text, config.api_key))
     if words.kinds[:1] == ("error",):
         words = ErrorWords("" if words.text == "error" else words.text, words.kinds[1:])
     status = _status_in(words)

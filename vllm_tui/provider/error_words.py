@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LONGEST = 300
 """Characters of a server's words that are shown."""
 
+_LEAST_SECRET = 8
 _SEARCHED = 20_000
 _KIND = 100
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
@@ -35,6 +36,11 @@ class ErrorWords:
     is_json: bool = False
     is_html: bool = False
     raw: str = ""
+
+
+def without_secret(text: str, secret: str) -> str:
+    """Return `text` without `secret`, which some servers repeat; one under 8 characters may be a word and stays."""
+    return text.replace(secret, "[REDACTED]") if len(secret) >= _LEAST_SECRET else text
 
 
 def read_error_body(body: bytes, content_type: str) -> ErrorWords:

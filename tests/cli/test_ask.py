@@ -173,7 +173,12 @@ def test_several_served_models_are_named(run_ask: RunAsk) -> None:
 @pytest.mark.parametrize(
     ("steps", "code", "out", "err"),
     [
-        (text_answer("Hello", status="incomplete"), 9, "Hello\n", ""),
+        (
+            text_answer("Hello", status="incomplete"),
+            9,
+            "Hello\n",
+            "note: the answer was cut at the output limit; raise --max-tokens.\n",
+        ),
         (
             [ConnectionFailed("No server at x.", hint="Start it.")],
             6,
@@ -322,6 +327,15 @@ def test_reasoning_goes_to_standard_error_when_asked_for() -> None:
     ]
     assert written(events) == ("Yes\n", "")
     assert written(events, reasoning=True) == ("Yes\n", "[reasoning]\nHmm\n")
+
+
+def test_an_answer_without_text_is_noted() -> None:
+    ended = TurnFinished(END.turn.model_copy(update={"status": "completed"}))
+    thought: list[TurnEvent] = [BlockStarted(0, "thinking"), BlockDelta(0, "thinking", "Hm"), ended]
+    assert written([ended]) == ("", "note: the answer is empty.\n")
+    assert written(thought) == ("", "note: the answer is empty; --show-reasoning shows the reasoning.\n")
+    assert written(thought, reasoning=True) == ("", "[reasoning]\nHm\nnote: the answer is empty.\n")
+    assert written([BlockDelta(0, "text", "Yes"), ended]) == ("Yes\n", "")
 
 
 def test_text_blocks_are_apart_and_an_unstreamed_block_is_written_whole() -> None:

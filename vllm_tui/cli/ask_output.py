@@ -62,6 +62,7 @@ class TextOutput:
         self._err = err
         self._show_reasoning = show_reasoning
         self._written: dict[int, str] = {}
+        self._reasoned = False
 
     def show(self, event: TurnEvent) -> None:
         """Write what the event adds."""
@@ -74,16 +75,24 @@ class TextOutput:
                 self._close(event)
             case RequestStarted():
                 self._written = {}
-            case TurnFinished(error=error):
-                self._answer.end_line()
-                if error is not None:
-                    self.fail(error)
+            case TurnFinished():
+                self._end(event)
             case _:
                 self._note(event)
 
     def fail(self, error: VLLMError) -> None:
         """Write the error for a person."""
         self._tell(f"error: {error}")
+
+    def _end(self, event: TurnFinished) -> None:
+        self._answer.end_line()
+        if event.error is not None:
+            self.fail(event.error)
+        elif event.turn.status == "truncated":
+            self._tell("note: the answer was cut at the output limit; raise --max-tokens.")
+        elif event.turn.status == "completed" and not self._answer.has_begun:
+            reasoned = self._reasoned and not self._show_reasoning
+            self._tell("note: the answer is empty" + ("; --show-reasoning shows the reasoning." if reasoned else "."))
 
     def _note(self, event: TurnEvent) -> None:
         match event:
@@ -104,6 +113,7 @@ class TextOutput:
         if index in self._written:
             return
         self._written[index] = ""
+        self._reasoned |= kind == "thinking"
         if kind == "text":
             self._reasoning.end_line()
             self._answer.start_paragraph()
@@ -150,6 +160,11 @@ class _Stream:
         self._is_terminal = file.isatty()
         self._last = ""
         self._held = ""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was written."""
+        return bool(self._last or self._held)
 
     def write(self, text: str) -> None:
         """Write and flush; a carriage return at the end waits for the newline that may follow it."""

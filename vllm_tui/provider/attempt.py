@@ -23,7 +23,7 @@ from vllm_tui.domain.values import JsonObject
 from vllm_tui.provider.addresses import shown
 from vllm_tui.provider.config import ProviderConfig
 from vllm_tui.provider.error_map import error_of_body, error_of_exception, error_of_status, sdk_errors
-from vllm_tui.provider.error_words import shortened
+from vllm_tui.provider.error_words import shortened, without_secret
 from vllm_tui.provider.sse import RawEvent, SSEDecoder
 from vllm_tui.provider.stream_map import TERMINAL, StreamFolder
 from vllm_tui.provider.wire import CURRENT_TAP, Tap, WireEnd, WireEvent
@@ -196,7 +196,7 @@ class Attempt:
         if b"data:" in body or body.startswith(b":"):
             raise self._interrupted()
         if body:
-            said = shortened(body.decode("utf-8", "replace"))
+            said = shortened(without_secret(body.decode("utf-8", "replace"), self._config.api_key))
             raise ProtocolError(f"The server answered with status 200 and no response: {said}", detail=said)
         raise EmptyAnswer(
             "The server answered with status 200 and an empty body.",

@@ -17,6 +17,7 @@ import httpx2
 from vllm_tui import __version__
 from vllm_tui.domain.errors import ConfigurationError, ProtocolError
 from vllm_tui.provider.addresses import is_local, shown
+from vllm_tui.provider.error_words import without_secret
 from vllm_tui.provider.wire import CURRENT_TAP, WireRequest, WireResponse, redacted_headers
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class GuardedClient(httpx2.AsyncClient):
                 break
             await response.aclose()
             outgoing = self._own_request(request, target)
-        _bound_body(response)
+        _bound_body(response, self._api_key)
         response.request = request
         if not stream:
             await response.aread()
@@ -132,7 +133,7 @@ def _redirect_target(request: httpx2.Request, response: httpx2.Response) -> http
     return target if target.origin == request.url.origin else None
 
 
-def _bound_body(response: httpx2.Response) -> None:
+def _bound_body(response: httpx2.Response, api_key: str) -> None:
     """Put limits on the body of `response` before anyone reads it."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", ""):
@@ -140,7 +141,7 @@ def _bound_body(response: httpx2.Response) -> None:
         del response.headers["content-encoding"]
         response.headers.pop("content-length", None)
     if response.status_code >= 300:
-        response.stream = _ErrorBody(response.stream)
+        response.stream = _ErrorBody(response.stream, api_key)
 
 
 class _Body(httpx2.AsyncByteStream):
@@ -178,7 +179,14 @@ class _UnpackedBody(_Body):
 
 
 class _ErrorBody(_Body):
-    """The beginning of an error body; one that stalls or breaks off is taken as far as it came."""
+    """The beginning of an error body; one that stalls or breaks off is taken as far as it came.
+
+    The key is taken out of it, so that neither errors nor what they are chained to can show it.
+    """
+
+    def __init__(self, inner: httpx2.SyncByteStream | httpx2.AsyncByteStream, api_key: str) -> None:
+        super().__init__(inner)
+        self._api_key = api_key
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces = bytearray()
@@ -190,7 +198,8 @@ class _ErrorBody(_Body):
                         break
         except (TimeoutError, httpx2.TransportError):
             pass
-        yield bytes(pieces[:ERROR_BODY_LIMIT])
+        text = pieces[:ERROR_BODY_LIMIT].decode("utf-8", "surrogateescape")
+        yield without_secret(text, self._api_key).encode("utf-8", "surrogateescape")
 
 
 def _report_request(request: httpx2.Request) -> None:

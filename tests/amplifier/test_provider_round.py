@@ -118,9 +118,9 @@ async def test_arguments_that_are_no_object_go_out_and_back_as_they_came() -> No
         result = kernel.Message(role="tool", content="unreadable", tool_call_id=asked.id)
         second = await module.complete(asking(question, answer, result, tools=[tool]))
     sent = [item for item in bodies[1]["input"] if item.get("type", "message") != "message"]
-    assert [(item["type"], item["call_id"]) for item in sent] == [
-        ("function_call", "c1"),
-        ("function_call_output", "c1"),
+    assert [(item["type"], item["call_id"], item.get("arguments")) for item in sent] == [
+        ("function_call", "c1", raw),
+        ("function_call_output", "c1", None),
     ]
     assert second.text == "Sorry"
 

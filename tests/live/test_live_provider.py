@@ -115,6 +115,20 @@ async def test_a_tool_call_goes_round(provider: VLLMProvider, model: str) -> Non
     assert second.tool_calls == ()
 
 
+async def test_broken_arguments_come_as_text_and_can_be_sent_back(provider: VLLMProvider, model: str) -> None:
+    question = Message(role="user", content="[[script:bad_json_call]] Paris?")
+    request = ChatRequest(messages=(question,), model=model, tools=(WEATHER,), reasoning_effort="low")
+    first, _ = await finished(provider, request)
+    (call,) = first.tool_calls
+    assert call.input == call.raw_arguments == '{"city": "Paris",'
+    assert call.problem is not None
+    assert call.problem.startswith("The arguments are not valid JSON")
+    answer = Message(role="assistant", content=first.content, metadata=first.metadata)
+    result = Message(role="tool", content=(ToolResultBlock(tool_call_id=call.id, output="unreadable", is_error=True),))
+    second, _ = await finished(provider, request.model_copy(update={"messages": (question, answer, result)}))
+    assert second.status == "completed"
+
+
 async def test_two_calls_keep_their_own_arguments(provider: VLLMProvider, model: str) -> None:
     clock = ToolSpec(name="get_time", parameters={"type": "object", "properties": {"tz": {"type": "string"}}})
     request = asked(model, "[[script:two_calls]] London?", tools=(WEATHER, clock), reasoning_effort="low")

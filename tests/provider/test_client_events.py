@@ -121,20 +121,30 @@ async def test_a_lost_tool_result_is_announced_once_and_repaired_always() -> Non
 
 
 class Broken:
-    """An observer that always fails."""
+    """An observer and wire listener that always fails."""
+
+    def __init__(self, fault: type[Exception]) -> None:
+        self.fault = fault
 
     def emit(self, name: str, payload: JsonObject) -> None:
-        raise RuntimeError("observer")
+        raise self.fault("observer")
+
+    def on_wire(self, request_id: str, attempt: int, record: WireRecord) -> None:
+        raise self.fault("listener")
 
 
-async def test_an_observer_that_fails_hurts_nobody(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("fault", [RuntimeError, Exception, VLLMError, StopAsyncIteration])
+async def test_an_observer_that_fails_hurts_nobody(fault: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
+    broken = Broken(fault)
     async with linked(streamed()) as link:
-        link.provider = VLLMProvider({"base_url": link.server.url, "default_model": "m"}, observer=Broken())
+        settings: JsonObject = {"base_url": link.server.url, "default_model": "m"}
+        link.provider = VLLMProvider(settings, observer=broken, wire=broken)
         answer = await link.complete()
         await link.provider.aclose()
     assert answer.text == "Hello"
     assert [record.message for record in caplog.records if record.name.startswith("vllm_tui")] == [
-        "The observer Broken failed on llm:request (RuntimeError); the answer goes on."
+        f"The observer Broken failed on {occasion} ({fault.__name__}); the answer goes on."
+        for occasion in ("llm:request", "WireRequest")
     ]
 
 
@@ -158,6 +168,7 @@ async def test_the_wire_is_told_attempt_by_attempt_without_the_key() -> None:
     assert [(attempt, type(record)) for _, attempt, record in wire.records] == [
         (1, WireRequest),
         (1, WireResponse),
+        (1, WireEvent),
         (1, WireEnd),
         (2, WireRequest),
         (2, WireResponse),
@@ -236,3 +247,19 @@ async def test_a_refused_model_list_is_our_error_without_the_key() -> None:
         with pytest.raises(AuthenticationFailed) as caught:
             await link.provider.list_models()
     assert KEY not in str(caught.value) + repr(vars(caught.value))
+
+
+async def test_the_wire_is_told_whole_replies_and_refusals() -> None:
+    wire, refused, whole = Wire(), refusal(400, "no"), json_reply({"status": "completed", "output": []})
+    async with linked(whole, refused) as link:
+        link.provider = VLLMProvider({"base_url": link.server.url, "use_streaming": False}, wire=wire)
+        await link.complete()
+        with pytest.raises(VLLMError):
+            await link.complete()
+        await link.provider.aclose()
+    bodies = [record.data for _, _, record in wire.records if isinstance(record, WireEvent)]
+    assert bodies == [whole.steps[0], refused.steps[0]]
+    assert [record.error for _, _, record in wire.records if isinstance(record, WireEnd)] == [
+        None,
+        "The server found the request invalid (400): no.",
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
 
 import pytest
 from tests.support.provider_calls import answer_of, linked
@@ -328,3 +330,48 @@ async def test_the_answer_is_there_with_its_terminal_event() -> None:
             answer = await link.complete()
         await asyncio.wait_for(link.server.exchanges[0].closed.wait(), 5)
     assert answer.content == HELLO
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("size", [5, 65_536 * 40, 3_000_001])
+async def test_a_packed_answer_is_unpacked_though_nobody_asked_for_it(encoding: str, size: int) -> None:
+    body = opened() + delta("x" * size) + completed()
+    packed = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+    headers = {"content-type": "text/event-stream", "content-encoding": encoding}
+    async with linked(Reply((packed[:50], packed[50:]), 200, headers), max_retries=0) as link:
+        answer = await link.complete()
+    assert len(answer.text) == size
+    assert link.server.exchanges[0].headers["accept-encoding"] == "identity"
+
+
+async def test_an_unknown_packing_is_a_clear_error() -> None:
+    headers = {"content-type": "text/event-stream", "content-encoding": "br"}
+    async with linked(Reply((b"xx",), 200, headers), max_retries=0) as link:
+        with pytest.raises(ProtocolError, match="br"):
+            await link.complete()
+
+
+async def test_one_reply_that_breaks_off_is_asked_again() -> None:
+    cut = Reply((b'{"output": [', CUT), 200, JSON_HEADERS)
+    async with linked(cut, json_reply(response(message("Hello"))), use_streaming=False) as link:
+        assert (await link.complete()).content == HELLO
+    assert link.waits == [1.0]
+
+
+async def test_comments_alone_are_a_cut_stream() -> None:
+    async with linked(streamed(b": keep-alive\n\n"), streamed()) as link:
+        assert (await link.complete()).content == HELLO
+    assert [body["stream"] for body in link.server.bodies] == [True, True]
+
+
+async def test_the_head_of_the_answer_may_be_cut() -> None:
+    async with linked(Reply((CUT,), 200, {}), streamed()) as link:
+        assert (await link.complete()).content == HELLO
+    assert link.waits == [1.0]
+
+
+@pytest.mark.parametrize("at", range(0, len(text_stream()) - 2, 23))
+async def test_a_stream_cut_anywhere_is_never_taken_for_an_answer(at: int) -> None:
+    async with linked(streamed(text_stream()[:at]), streamed(), streamed()) as link:
+        assert (await link.complete()).content == HELLO
+    assert len(link.server.exchanges) > 1

@@ -184,6 +184,8 @@ class Attempt:
         body = bytes(self._head).strip()
         if self._folder.has_items:
             raise self._interrupted()
+        if body.startswith((b"{", b"<")) or b"data:" not in body:
+            self._tell_body(body)
         if body.startswith(b"{"):
             return self._take_reply(_loads(body))
         if body.startswith(b"<"):
@@ -222,6 +224,10 @@ class Attempt:
         if status in ("failed", "cancelled") or kind in ("response.failed", "response.cancelled"):
             raise self._with_partial(error_of_body({**final, "status": status or "failed"}, self._config))
 
+    def _tell_body(self, body: bytes) -> None:
+        if self._tap is not None and body:
+            self._tap(WireEvent("", body, time.monotonic()))
+
     def _keep_head(self, chunk: bytes, limit: int) -> None:
         if len(self._head) + len(chunk) > limit and limit == _BODY_LIMIT:
             raise ProtocolError(f"The reply is larger than {limit // 1024 // 1024} MB.")
@@ -231,6 +237,7 @@ class Attempt:
         response = getattr(error, "response", None)
         if response is None:
             return error_of_exception(error, config=self._config)
+        self._tell_body(response.content)
         effort = self._body.get("reasoning")
         return error_of_status(
             response.status_code,

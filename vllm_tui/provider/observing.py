@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 from vllm_tui.domain.values import JsonObject, JsonValue
 
 logger = logging.getLogger("vllm_tui.provider")
 
-_OBSERVER_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+
+class Guard:
+    """Keeps the faults of a listener from the answer and logs the first; a cancellation passes through.
+
+    Listeners are foreign code and may raise anything. The fault's text is not logged, as it may hold parts of what
+    the listener was told.
+    """
+
+    def __init__(self, listener: object) -> None:
+        self._listener = type(listener).__name__
+        self._occasion = ""
+        self._warned = False
+
+    def on(self, occasion: str) -> Self:
+        """Name what the listener is about to be told."""
+        self._occasion = occasion
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if kind is None or not issubclass(kind, Exception):
+            return False
+        if not self._warned:
+            self._warned = True
+            failed = (self._listener, self._occasion, kind.__name__)
+            logger.warning("The observer %s failed on %s (%s); the answer goes on.", *failed)
+        return True
 
 
 class Observer(Protocol):
@@ -36,20 +53,10 @@ class Reporter:
 
     def __init__(self, observers: Sequence[Observer], request_id: str) -> None:
         self.request_id = request_id
-        self._observers = tuple(observers)
-        self._warned = False
+        self._guarded = tuple((observer, Guard(observer)) for observer in observers)
 
     def emit(self, name: str, /, **payload: JsonValue) -> None:
         """Send an event; `request_id` and `provider` are added."""
-        for observer in self._observers:
-            try:
+        for observer, guard in self._guarded:
+            with guard.on(name):
                 observer.emit(name, {**payload, "request_id": self.request_id, "provider": "vllm"})
-            except _OBSERVER_FAULTS as error:
-                self._warn(observer, name, error)
-
-    def _warn(self, observer: Observer, name: str, error: Exception) -> None:
-        """Name the fault without its text, which may hold parts of the payload."""
-        if not self._warned:
-            self._warned = True
-            kind, fault = type(observer).__name__, type(error).__name__
-            logger.warning("The observer %s failed on %s (%s); the answer goes on.", kind, name, fault)

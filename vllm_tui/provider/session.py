@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from vllm_tui.domain.response import ChatResponse
 from vllm_tui.provider.config import ProviderConfig
 from vllm_tui.provider.limits import Limits
-from vllm_tui.provider.observing import Observer, Reporter
+from vllm_tui.provider.observing import Guard, Observer, Reporter
 from vllm_tui.provider.sdk import open_sdk
-from vllm_tui.provider.wire import Tap, WireListener
+from vllm_tui.provider.wire import Tap, WireListener, WireRecord
 
 if TYPE_CHECKING:
     import httpx2
@@ -67,7 +67,15 @@ class Session:
     def tap(self, request_id: str, attempt: int) -> Tap | None:
         """Return where one attempt reports its wire traffic, None when nobody wants it."""
         wire = self._wire
-        return None if wire is None else lambda record: wire.on_wire(request_id, attempt, record)
+        if wire is None:
+            return None
+        guard = Guard(wire)
+
+        def tell(record: WireRecord) -> None:
+            with guard.on(type(record).__name__):
+                wire.on_wire(request_id, attempt, record)
+
+        return tell
 
     def characters_per_token(self, model: str) -> float:
         """Return the ratio this model showed so far, else a careful guess."""

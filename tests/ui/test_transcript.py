@@ -86,7 +86,8 @@ async def quiet(pilot: Pilot[None]) -> None:
         view.update()
     else:
         await until(pilot, lambda: not view.is_busy)
-    await pilot.pause()
+    for _ in range(3):  # painting takes a few turns of the loop on a busy machine
+        await pilot.pause()
 
 
 async def answer(pilot: Pilot[None], text: str = ANSWER, thinking: str = "") -> TranscriptView:

@@ -28,12 +28,12 @@ async def closed(link: Link) -> None:
 
 @pytest.mark.parametrize("is_complete", [True, False])
 async def test_cancelling_during_a_fast_stream_is_never_lost(is_complete: bool) -> None:
-    tries = 30
+    tries = 60
     async with linked(*[streamed(*ENDLESS) for _ in range(tries)], max_retries=3) as link:
         for number in range(tries):
             call = asyncio.create_task(_called(link, is_complete))
             await link.server.requests(number + 1)
-            for _ in range(number * 3):
+            for _ in range(number * 2):
                 await asyncio.sleep(0)
             call.cancel()
             done, _ = await asyncio.wait([call], timeout=5)
@@ -148,3 +148,30 @@ async def test_a_finished_stream_leaves_nothing_behind() -> None:
         events = await link.stream()
         assert isinstance(events[-1], ResponseFinished)
         await closed(link)
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+async def test_closing_the_generator_after_any_event_closes_the_connection(count: int) -> None:
+    whole = created() + opened() + delta("a") * 5 + completed(message("aaaaa"))
+    async with linked(refusal(500), streamed(whole, asyncio.Event())) as link:
+        events = link.provider.stream(asking())
+        for _ in range(count):
+            if await anext(events, None) is None:
+                break
+        await events.aclose()
+        await closed(link)
+
+
+async def test_cancelling_one_of_two_calls_leaves_the_other() -> None:
+    gate = asyncio.Event()
+    slow = streamed(created() + opened() + delta("Hel"), gate, delta("lo") + completed(message("Hello")))
+    async with linked(slow, streamed(*ENDLESS)) as link:
+        kept = asyncio.create_task(link.complete())
+        await link.server.requests(1)
+        dropped = asyncio.create_task(link.complete())
+        await link.server.requests(2)
+        dropped.cancel()
+        await asyncio.wait([dropped])
+        gate.set()
+        assert (await kept).text == "Hello"
+    assert dropped.cancelled()

@@ -9,6 +9,7 @@ import pytest
 from tests.support.provider_calls import Link, asking, linked
 from tests.support.socket_server import Step
 from tests.support.wire_answers import completed, created, delta, message, opened, refusal, streamed, text_stream
+from vllm_tui.domain.errors import VLLMError
 from vllm_tui.domain.events import BlockDelta, ResponseFinished
 
 FLOOD = created() + opened() + delta("word ") * 20
@@ -175,3 +176,14 @@ async def test_cancelling_one_of_two_calls_leaves_the_other() -> None:
         gate.set()
         assert (await kept).text == "Hello"
     assert dropped.cancelled()
+
+
+async def test_closing_the_provider_during_a_call_ends_the_call_with_our_error() -> None:
+    async with linked(streamed(FLOOD, asyncio.Event()), max_retries=0) as link:
+        call = asyncio.create_task(link.complete())
+        await link.server.requests(1)
+        await asyncio.sleep(0.05)
+        await link.provider.aclose()
+        async with asyncio.timeout(5):
+            with pytest.raises(VLLMError):
+                await call

@@ -298,8 +298,8 @@ async def test_a_stall_times_out_and_names_the_option() -> None:
 
 
 async def test_comments_are_life() -> None:
-    waiting = [step for _ in range(8) for step in (b": keep-alive\n\n", 0.05)]
-    async with linked(streamed(*waiting, text_stream()), stream_idle_timeout=0.25, max_retries=0) as link:
+    waiting = [step for _ in range(14) for step in (b": keep-alive\n\n", 0.05)]
+    async with linked(streamed(*waiting, text_stream()), stream_idle_timeout=0.5, max_retries=0) as link:
         answer = await link.complete()
     assert answer.content == HELLO
 

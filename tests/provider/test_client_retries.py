@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from email.utils import formatdate
 from typing import Any
@@ -405,3 +406,41 @@ async def test_a_long_error_page_becomes_a_short_message() -> None:
             await link.complete()
     assert len(str(caught.value)) < 500
     assert "Oops" in caught.value.message
+
+
+async def test_a_proxy_of_the_environment_is_not_asked_for_the_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with linked(streamed(), max_retries=0) as link:
+        assert (await link.complete()).content == HELLO
+
+
+async def test_a_refusal_that_stalls_is_read_as_far_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vllm_tui.provider.transport.ERROR_BODY_SECONDS", 0.1)
+    stalled = Reply((b"the model is too large", asyncio.Event()), 400, {"content-type": "text/plain"})
+    async with linked(stalled) as link:
+        with pytest.raises(InvalidRequest, match="too large"):
+            await link.complete()
+
+
+async def test_state_and_a_retry_send_the_same_body() -> None:
+    history = past_turn(**{"vllm:response_id": "resp_0"})
+    async with linked(refusal(500), streamed(), enable_state=True) as link:
+        await link.complete(messages=history)
+    assert link.server.bodies[0] == link.server.bodies[1]
+
+
+async def test_a_continuation_of_a_stored_answer_keeps_its_chain() -> None:
+    history = past_turn(**{"vllm:response_id": "resp_0"})
+    rest = streamed(opened() + delta("lo") + completed(message("lo")))
+    async with linked(cut_stream("Hel"), rest, enable_state=True, max_continuations=1) as link:
+        assert (await link.complete(messages=history)).content == HELLO
+    assert [body["previous_response_id"] for body in link.server.bodies] == ["resp_0", "resp_0"]
+    assert [len(body["input"]) for body in link.server.bodies] == [1, 2]
+
+
+async def test_a_length_that_is_not_kept_is_a_cut() -> None:
+    short = Reply((b'{"output": []',), 200, {"content-type": "application/json", "content-length": "999"}, "close")
+    async with linked(short, json_reply(response(message("Hello"))), use_streaming=False) as link:
+        assert (await link.complete()).content == HELLO
+    assert link.waits == [1.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import zlib
 
 import pytest
@@ -183,7 +184,9 @@ async def test_plain_text_with_status_200_is_an_error_that_shows_it() -> None:
     assert len(link.server.exchanges) == 1
 
 
+FLAT = {"object": "error", "message": "CUDA died", "type": "InternalServerError", "param": None, "code": 500}
 ERRORS = {
+    "flat": b"data: %s\n\n" % json.dumps(FLAT).encode(),
     "bare": b'data: {"error": {"message": "CUDA died", "type": "InternalServerError", "code": 500}}\n\n',
     "error event": event("error", code="server_error", message="CUDA died"),
     "failed": completed(
@@ -375,3 +378,19 @@ async def test_a_stream_cut_anywhere_is_never_taken_for_an_answer(at: int) -> No
     async with linked(streamed(text_stream()[:at]), streamed(), streamed()) as link:
         assert (await link.complete()).content == HELLO
     assert len(link.server.exchanges) > 1
+
+
+@pytest.mark.parametrize("payload", [FLAT, {"error": {"message": "CUDA died", "code": 500}}, {"error": "CUDA died"}])
+@pytest.mark.parametrize("is_streaming", [True, False])
+async def test_an_error_with_status_200_carries_the_servers_words(payload: object, is_streaming: bool) -> None:
+    async with linked(json_reply(payload), use_streaming=is_streaming, max_retries=0) as link:
+        with pytest.raises(ServerError, match="CUDA died"):
+            await link.complete()
+
+
+@pytest.mark.parametrize("text", ["[1]", "null", '{"id": 1}', '{"output": [', "{" * 5000 + '"a"', '"text"'])
+async def test_json_that_is_no_response_is_a_protocol_error(text: str) -> None:
+    reply = Reply((text.encode(),), 200, JSON_HEADERS, "length")
+    async with linked(reply, use_streaming=False, max_retries=0) as link:
+        with pytest.raises(ProtocolError):
+            await link.complete()

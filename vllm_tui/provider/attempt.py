@@ -166,7 +166,7 @@ class Attempt:
         kind = payload.get("type") or raw.name.decode("utf-8", "replace")
         if kind in TERMINAL:
             return self._end(payload.get("response"), str(kind))
-        if kind == "error" or (payload.get("error") and not str(kind).startswith("response.")):
+        if kind == "error" or (_has_error(payload) and not str(kind).startswith("response.")):
             raise error_of_body(payload, self._config)
         return self._folder.feed(str(kind), payload)
 
@@ -208,13 +208,19 @@ class Attempt:
     def _take_reply(self, payload: object) -> list[StreamEvent]:
         if not isinstance(payload, dict):
             raise ProtocolError("The server's reply is not a JSON object.")
-        if payload.get("error") and not payload.get("output"):
+        if _has_error(payload) and not payload.get("output"):
             raise error_of_body(payload, self._config)
         if "output" not in payload and "status" not in payload:
             raise ProtocolError(
                 "The server's reply is no response object.", hint="Check that base_url names a Responses API."
             )
         self._refuse_failed(payload, "")
+        if payload.get("status") in ("queued", "in_progress"):
+            raise ProtocolError(
+                "The server put the request in its background queue instead of answering.",
+                hint="Leave `background` out of extra_body.",
+                retryable=False,
+            )
         events = self._folder.whole(payload)
         self.final = payload
         return events
@@ -278,6 +284,11 @@ class Attempt:
         if content:
             error.partial = ChatResponse(content=content, status="interrupted", finish_reason="interrupted")
         return error
+
+
+def _has_error(payload: JsonObject) -> bool:
+    """Whether this is an error object, bare or in the older flat form (`"object": "error"`)."""
+    return bool(payload.get("error")) or payload.get("object") == "error"
 
 
 def _loads(data: bytes) -> object:

@@ -178,6 +178,7 @@ class ScriptedBackend:
     is_tidied: bool = False
     remembered: list[tuple[str, str]] = field(default_factory=list)
     refusal: ConfigurationError | None = None
+    start_error: ConfigurationError | None = None
 
     def remember(self, name: str, value: str) -> None:
         if self.refusal is not None:
@@ -191,6 +192,8 @@ class ScriptedBackend:
         self.is_tidied = True
 
     def preload(self) -> None:
+        if self.start_error is not None:
+            raise self.start_error
         if self.is_slow:
             self.preloaded.wait(10)
 

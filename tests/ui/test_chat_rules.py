@@ -21,7 +21,14 @@ from tests.support.scripted_provider import (
 from textual import events
 from textual.widgets import OptionList
 from vllm_tui.domain.blocks import ToolCallBlock
-from vllm_tui.domain.errors import ConnectionFailed, InvalidRequest, ServerError, StorageError, VLLMError
+from vllm_tui.domain.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    InvalidRequest,
+    ServerError,
+    StorageError,
+    VLLMError,
+)
 from vllm_tui.domain.events import BlockStarted, RetryScheduled, StreamEvent
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
@@ -204,6 +211,15 @@ async def test_what_a_worker_can_not_handle_is_shown_and_the_program_lives() -> 
         await chat.send("hello")
         await chat.until(lambda: "RuntimeError: out of order" in chat.rows)
         assert (chat.state, chat.app.is_running, chat.screen.show.is_running) == ("failed", True, False)
+
+
+async def test_after_a_failed_start_a_question_says_so_instead_of_waiting() -> None:
+    backend = ScriptedBackend(start_error=ConfigurationError("max_tokens: 0 is too small."))
+    async with running_chat(backend=backend) as chat:
+        await chat.until(lambda: "max_tokens: 0 is too small." in chat.rows)
+        await chat.send("hello")
+        await chat.until(lambda: "Nothing can be sent" in chat.rows)
+        assert (chat.requests, chat.state) == ([], "failed")
 
 
 async def test_without_a_data_folder_the_chat_works_and_says_it_is_not_saved() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
-from vllm_tui.domain.errors import InvalidRequest, StorageError, VLLMError
+from vllm_tui.domain.errors import ConfigurationError, InvalidRequest, StorageError, VLLMError
 from vllm_tui.engine.events import TurnFinished
 from vllm_tui.ui.activity import READY, Status
 from vllm_tui.ui.choices import Choices
@@ -132,7 +132,7 @@ class Dialogue:
             with suppress(WorkerError, TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._turn.wait()), CANCEL_SECONDS)
         await self.choices.saved()
-        if self._opened.is_set():
+        if self._conversation is not None:
             await self._backend.aclose()
 
     def _begin(self, start: Starter) -> bool:
@@ -145,8 +145,11 @@ class Dialogue:
 
     async def _open(self) -> None:
         self._backend.notices.extend(self._launch.warnings)
-        await asyncio.to_thread(self._preload)
-        await self._take_conversation(resume=self._launch.resume)
+        try:
+            await asyncio.to_thread(self._preload)
+            await self._take_conversation(resume=self._launch.resume)
+        finally:
+            self._opened.set()  # a question that waits must hear of a failed start too
         await self._check_models()
         try:
             await self._backend.tidy()
@@ -184,7 +187,8 @@ class Dialogue:
     async def _run_turn(self, start: Starter) -> None:
         await self._opened.wait()
         conversation = self._conversation
-        assert conversation is not None
+        if conversation is None:
+            raise ConfigurationError("Nothing can be sent: the start failed, see the note above.")
         try:
             async with aclosing(start(conversation)) as events:
                 async for event in events:

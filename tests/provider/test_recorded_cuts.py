@@ -120,4 +120,6 @@ async def test_events_that_repeat_others_may_be_missing(name: str, kinds: str) -
         if event and not re.search(LEFT_OUT[kinds], event.partition(b"\n")[0].decode().removeprefix("event: "))
     )
     assert len(sparse) < len(recording.body)
-    assert (await streamed(recording, (sparse,))).response == await completed(recording)
+    built = await streamed(recording, (sparse,))
+    assert built.response == await completed(recording)
+    assert built.content == built.response.content

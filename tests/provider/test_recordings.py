@@ -8,6 +8,7 @@ import pytest
 from tests.support.recorded_reader import (
     ANSWERS,
     BROKEN,
+    QUEUED,
     REPLIES,
     STREAMS,
     calls_of,
@@ -33,7 +34,7 @@ from vllm_tui.domain.response import ChatResponse
 
 
 def test_the_recordings_are_all_there() -> None:
-    assert (len(STREAMS), len(REPLIES), len(BROKEN)) == (261, 292, 40)
+    assert (len(STREAMS), len(REPLIES), len(BROKEN)) == (261, 289, 40)
 
 
 @pytest.mark.parametrize("recording", names(STREAMS))
@@ -143,3 +144,10 @@ async def test_a_stream_that_breaks_off_raises_with_what_came(recording: Recordi
 @pytest.mark.parametrize("recording", names([recording for recording in BROKEN if not recording.body]))
 async def test_a_stream_without_one_event_is_an_error(recording: Recording) -> None:
     assert (await failure(recording)).kind in ("interrupted", "protocol")
+
+
+@pytest.mark.parametrize("recording", names(QUEUED))
+async def test_a_queued_request_is_no_answer(recording: Recording) -> None:
+    error = await failure(recording)
+    assert error.message == "The server put the request in its background queue instead of answering."
+    assert not error.retryable

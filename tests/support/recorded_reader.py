@@ -16,7 +16,9 @@ from vllm_tui.domain.response import ChatResponse
 
 ANSWERS = [recording for recording in index().values() if recording.status == 200]
 STREAMS = [recording for recording in ANSWERS if recording.is_stream and not recording.broke_off]
-REPLIES = [recording for recording in ANSWERS if not recording.is_stream]
+WHOLE = [recording for recording in ANSWERS if not recording.is_stream]
+QUEUED = [recording for recording in WHOLE if json.loads(recording.body)["status"] == "queued"]
+REPLIES = [recording for recording in WHOLE if recording not in QUEUED]
 BROKEN = [recording for recording in ANSWERS if recording.broke_off]
 
 

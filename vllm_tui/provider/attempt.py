@@ -68,9 +68,7 @@ class Attempt:
         deadline = asyncio.get_running_loop().time() + self._timeout
         problem: str | None = "closed by this side"
         try:
-            async with AsyncExitStack() as stack:
-                response = await self._open(stack, deadline)
-                batches = await stack.enter_async_context(aclosing(self._read(response, deadline)))
+            async with aclosing(self._batches(deadline)) as batches:
                 async for batch in batches:
                     yield batch
             problem = None
@@ -80,6 +78,13 @@ class Attempt:
         finally:
             if self._tap is not None:
                 self._tap(WireEnd(problem, time.monotonic()))
+
+    async def _batches(self, deadline: float) -> AsyncGenerator[list[StreamEvent], None]:
+        async with AsyncExitStack() as stack:
+            response = await self._open(stack, deadline)
+            batches = await stack.enter_async_context(aclosing(self._read(response, deadline)))
+            async for batch in batches:
+                yield batch
 
     async def _open(self, stack: AsyncExitStack, deadline: float) -> AsyncAPIResponse[Response]:
         rest = {name: value for name, value in self._body.items() if name not in ("model", "input")}
@@ -163,12 +168,18 @@ class Attempt:
         payload = None if raw.data.strip() == b"[DONE]" else _loads(raw.data)
         if not isinstance(payload, dict):
             return []
+        if not self._is_news(payload):
+            return []
         kind = payload.get("type") or raw.name.decode("utf-8", "replace")
         if kind in TERMINAL:
             return self._end(payload.get("response"), str(kind))
         if kind == "error" or (_has_error(payload) and not str(kind).startswith("response.")):
             raise error_of_body(payload, self._config)
         return self._folder.feed(str(kind), payload)
+
+    def _is_news(self, payload: JsonObject) -> bool:
+        """Whether this event was not seen before; only a resumed stream repeats itself."""
+        return True
 
     def _end(self, response: object, kind: str) -> list[StreamEvent]:
         final: JsonObject = dict(response) if isinstance(response, dict) else {}

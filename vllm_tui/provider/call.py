@@ -27,6 +27,7 @@ from vllm_tui.provider.prepare import Prepared, prepare
 from vllm_tui.provider.reporting import CallReport
 from vllm_tui.provider.request_map import build_body
 from vllm_tui.provider.response_map import add_usage, finish_reason, read_facts, read_status, read_usage
+from vllm_tui.provider.resume import ResumableAttempt
 from vllm_tui.provider.retry import delay_before, should_retry
 from vllm_tui.provider.session import Session, is_harmony
 from vllm_tui.provider.stream_map import StreamFolder
@@ -116,7 +117,7 @@ class Call:
         round_.restart(self._schemas)
         body = self._body(round_)
         self._report.body(body)
-        attempt = Attempt(
+        attempt = (ResumableAttempt if "background" in body else Attempt)(
             self._session.sdk(),
             self._config,
             body,
@@ -137,7 +138,7 @@ class Call:
         model = round_.prepared.model
         wanted = (self._request.metadata or {}).get("stream")
         stream = self._config.use_streaming if not isinstance(wanted, bool) else wanted
-        return build_body(
+        body = build_body(
             round_.prepared.request,
             self._config,
             max_output_tokens=round_.prepared.max_output_tokens,
@@ -146,6 +147,9 @@ class Call:
             use_state=self._use_state,
             continue_text=round_.continue_text or None,
         )
+        if self._config.resume and self._use_state and body.get("stream"):
+            body["background"] = True
+        return body
 
     def _work_around(self, error: VLLMError, round_: _Round) -> Notice | None:
         """Return what is done differently at once for what this server can't do; None when nothing helps."""
@@ -156,7 +160,7 @@ class Call:
                 return None
             self._in_one_piece = True
             return Notice("streaming_unavailable", "The stream came empty: the answer is asked for in one piece.")
-        if self._use_state and _names_stored_response(error) and "previous_response_id" in self._body(round_):
+        if self._use_state and _names_stored_response(error) and self._needs_store(round_):
             self._use_state = False
             self._session.lacks_store = True
             return Notice(
@@ -168,6 +172,10 @@ class Call:
                 "plain_history", "This server takes plain messages only; reasoning is left out of the history."
             )
         return None
+
+    def _needs_store(self, round_: _Round) -> bool:
+        body = self._body(round_)
+        return "previous_response_id" in body or "background" in body
 
     # continuations -------------------------------------------------------------------------------------------
 
@@ -312,7 +320,7 @@ _INPUT_WORDS = re.compile(
     r"output_text|responsereasoningitem|not subscriptable|unknown part type|body['\", .]+input|input[.\[]",
     re.IGNORECASE,
 )
-_STORED_WORDS = re.compile(r"previous_response|response with id|resp_", re.IGNORECASE)
+_STORED_WORDS = re.compile(r"previous_response|response with id|resp_|responses_api_store|background", re.IGNORECASE)
 
 
 def _names_input_items(error: VLLMError) -> bool:

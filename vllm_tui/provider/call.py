@@ -317,7 +317,7 @@ def _is_continuation(request: ChatRequest) -> bool:
 
 
 _INPUT_WORDS = re.compile(
-    r"output_text|responsereasoningitem|not subscriptable|unknown part type|body['\", .]+input|input[.\[]",
+    r"output_text|responsereasoningitem|not subscriptable|unknown part type|body['\", .]+input|input[.\[]+\d",
     re.IGNORECASE,
 )
 _STORED_WORDS = re.compile(r"previous_response|response with id|resp_|responses_api_store|background", re.IGNORECASE)

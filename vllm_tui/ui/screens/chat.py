@@ -16,7 +16,8 @@ from vllm_tui.ui.actions import SlashCommand, action_for_slash, bound_actions, r
 from vllm_tui.ui.activity import outcome_of
 from vllm_tui.ui.dialogue import Dialogue
 from vllm_tui.ui.launch import Backend, Launch
-from vllm_tui.ui.screens.chat_actions import MODES, ChatActions
+from vllm_tui.ui.screens.chat_actions import MODES
+from vllm_tui.ui.screens.chat_views import ChatViews
 from vllm_tui.ui.themes import THEME_NAMES
 from vllm_tui.ui.transcript import messages
 from vllm_tui.ui.transcript.view import TranscriptView
@@ -36,7 +37,7 @@ _LEAST_WIDTH, _LEAST_HEIGHT = 40, 12
 _ENDS = 9
 
 
-class ChatScreen(ChatActions):
+class ChatScreen(ChatViews):
     """The program's first and main screen."""
 
     DEFAULT_CSS = """

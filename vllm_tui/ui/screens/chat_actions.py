@@ -12,9 +12,6 @@ from textual.widget import Widget
 from vllm_tui.ui.activity import Tone
 from vllm_tui.ui.dialogue import Dialogue
 from vllm_tui.ui.launch import Launch
-from vllm_tui.ui.palette import palette_choices
-from vllm_tui.ui.screens.pick import Choice, PickScreen
-from vllm_tui.ui.themes import THEME_NAMES
 from vllm_tui.ui.transcript.view import TranscriptView
 from vllm_tui.ui.turn_show import TurnShow
 from vllm_tui.ui.widgets.hintline import HintLine
@@ -112,17 +109,6 @@ class ChatActions(Screen[None]):
             self._host.leave(), name="leave", group="leave", exclusive=True, exit_on_error=False, description="leave"
         )
 
-    def action_help(self) -> None:
-        """Show every key."""
-        from vllm_tui.ui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen())
-
-    def action_palette(self) -> None:
-        """Offer every action."""
-        picker = PickScreen("command …", palette_choices(self._launch.samples))
-        self.app.push_screen(picker, self._run_choice)
-
     def action_effort(self) -> None:
         """Ask with the next reasoning effort."""
         self.dialogue.use_effort(self.dialogue.efforts.after(self.dialogue.model, self.dialogue.effort))
@@ -134,19 +120,6 @@ class ChatActions(Screen[None]):
     def action_reasoning_mode(self) -> None:
         """Go to the next of show, collapse and hide."""
         self._use_mode(MODES[(MODES.index(self._view.reasoning_mode) + 1) % len(MODES)])
-
-    def action_model(self) -> None:
-        """Offer what the server serves."""
-        models = self.dialogue.models
-        if not models:
-            self.say("no model is known yet; asking the server")
-            self.dialogue.connect()
-            return
-        choices = [
-            Choice(model.id, model.id, f"{model.context_window:,} tokens" if model.context_window else "")
-            for model in models
-        ]
-        self.app.push_screen(PickScreen("model …", choices, current=self.dialogue.model), self._choose_model)
 
     def action_new(self) -> None:
         """Begin a new conversation."""
@@ -162,11 +135,6 @@ class ChatActions(Screen[None]):
     def action_go_on(self) -> None:
         """Continue an answer that was cut."""
         self._started(self.dialogue.go_on(), "there is no cut answer to continue now")
-
-    def action_theme(self) -> None:
-        """Offer the themes."""
-        choices = [Choice(f"theme:{name}", name) for name in THEME_NAMES]
-        self.app.push_screen(PickScreen("theme …", choices, current=f"theme:{self.app.theme}"), self._run_choice)
 
     def action_copy_answer(self) -> None:
         """Copy the last answer."""
@@ -187,20 +155,3 @@ class ChatActions(Screen[None]):
             self.ticker.resume()
         else:
             self.say(otherwise, "warning")
-
-    def _choose_model(self, model: str | None) -> None:
-        if model is not None:
-            self.dialogue.use_model(model)
-            self.say(f"model {model}")
-
-    def _run_choice(self, value: str | None) -> None:
-        kind, _, name = (value or "").partition(":")
-        if kind == "action":
-            self.call_later(self.run_action, name)
-        elif kind == "theme":
-            self.app.theme = name
-            self.dialogue.choices.remember("theme", name)
-        elif kind == "sample":
-            self._prompt.text = self._launch.samples[int(name)].prompt
-            self._prompt.move_cursor(self._prompt.document.end)
-            self._prompt.focus()

@@ -7,11 +7,11 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 
-from vllm_tui import wiring
 from vllm_tui.cli import ask
 from vllm_tui.domain.events import BlockDelta, StreamEvent
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.settings.layers import load_settings
+from vllm_tui.wiring import parts
 
 
 class SlowProvider:
@@ -26,7 +26,7 @@ class SlowProvider:
         await asyncio.Event().wait()
 
 
-setattr(wiring, "build_provider", lambda settings, *, demo: SlowProvider())  # noqa: B010
+setattr(parts, "build_provider", lambda settings, *, demo: SlowProvider())  # noqa: B010
 parser = argparse.ArgumentParser()
 ask.add_arguments(parser)
 settings = load_settings({"data_folder": sys.argv[1], "default_model": "m"}, {}, None)

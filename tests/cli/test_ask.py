@@ -79,7 +79,7 @@ def text_answer(text: str, **fields: str) -> list[Step]:
 @pytest.fixture
 def run_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunAsk:
     def run(provider: ScriptedProvider, *words: str, stdin: bytes = b"", flags: dict[str, str] | None = None) -> int:
-        monkeypatch.setattr("vllm_tui.wiring.build_provider", lambda settings, *, demo: provider)
+        monkeypatch.setattr("vllm_tui.wiring.parts.build_provider", lambda settings, *, demo: provider)
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         parser = argparse.ArgumentParser()
         ask.add_arguments(parser)

@@ -39,9 +39,9 @@ class Started:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
     screen = Started()
-    wiring = ModuleType("vllm_tui.wiring")
+    wiring = ModuleType("vllm_tui.wiring.screen")
     vars(wiring)["run_app"] = screen.run_app
-    monkeypatch.setitem(sys.modules, "vllm_tui.wiring", wiring)
+    monkeypatch.setitem(sys.modules, "vllm_tui.wiring.screen", wiring)
     monkeypatch.setattr(cli, "require_terminal", lambda environ: None)
     monkeypatch.setattr("sys.excepthook", sys.excepthook)
     for option in OPTIONS:
@@ -168,7 +168,7 @@ def test_other_failures_end_with_their_message_and_code_1(
     def fail(settings: Settings, **ways: bool) -> int:
         raise StorageError(f"{settings.value('theme')}\x1b[2J: the data folder can't be read.", hint="Look at it.")
 
-    vars(sys.modules["vllm_tui.wiring"])["run_app"] = fail
+    vars(sys.modules["vllm_tui.wiring.screen"])["run_app"] = fail
     assert cli.main([]) == 1
     assert capsys.readouterr().err == "vllm-tui: dark␛[2J: the data folder can't be read. Look at it.\n"
 
@@ -225,11 +225,11 @@ def test_a_dumb_terminal_is_refused_before_the_screen_is_loaded() -> None:
 
 def test_a_crash_shows_no_key() -> None:
     code = (
-        "import vllm_tui.wiring\n"
+        "import vllm_tui.wiring.screen\n"
         "from vllm_tui.cli import main as cli\n"
         "cli.require_terminal = lambda environ: None\n"
         "def crash(settings, **ways): raise RuntimeError(settings.value('api_key') + settings.value('base_url'))\n"
-        "vllm_tui.wiring.run_app = crash\n"
+        "vllm_tui.wiring.screen.run_app = crash\n"
         "cli.main()"
     )
     environ = {"VLLM_API_KEY": "sk-canary", "VLLM_BASE_URL": "http://me:pa55word@h/v1"}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from tests.support.scripted_provider import ScriptedProvider
-from vllm_tui import wiring
 from vllm_tui.accounting.source import EncoderSource
 from vllm_tui.domain.blocks import ToolCallBlock
 from vllm_tui.domain.errors import ConfigurationError, StorageError
@@ -19,7 +18,10 @@ from vllm_tui.engine.conversation import Conversation
 from vllm_tui.settings.layers import Settings, load_settings
 from vllm_tui.store.conversations import ConversationStore
 from vllm_tui.store.folder import FILE_NAME
-from vllm_tui.wiring import LiveBackend, build_launch, build_vocabulary, debug_log_of
+from vllm_tui.wiring import parts
+from vllm_tui.wiring.backend import LiveBackend
+from vllm_tui.wiring.parts import build_vocabulary, debug_log_of
+from vllm_tui.wiring.screen import build_launch
 
 DAY = 86_400
 
@@ -35,7 +37,7 @@ class ClosableProvider(ScriptedProvider):
 def provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClosableProvider:
     monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(tmp_path / "vocabulary"))
     scripted = ClosableProvider()
-    monkeypatch.setattr(wiring, "build_provider", lambda settings, *, demo: scripted)
+    monkeypatch.setattr(parts, "build_provider", lambda settings, *, demo: scripted)
     return scripted
 
 
@@ -159,7 +161,7 @@ async def test_gpt_oss_is_counted_exactly_once_its_vocabulary_is_loaded(
 ) -> None:
     pytest.importorskip("bpe_openai")
     source = EncoderSource(folder=tmp_path / "vocabulary")
-    monkeypatch.setattr(wiring, "build_vocabulary", lambda settings: source)
+    monkeypatch.setattr(parts, "build_vocabulary", lambda settings: source)
     backend = opened_backend(settings_of(), tmp_path)
     await backend.open_conversation(resume=False)
     assert source.wait(30) is not None

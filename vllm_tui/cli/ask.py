@@ -198,7 +198,7 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
     from vllm_tui.engine.conversation import Conversation, TurnSettings
     from vllm_tui.engine.memory import MemoryTranscript
     from vllm_tui.store.conversations import ConversationStore
-    from vllm_tui.wiring import SystemClock, build_provider, data_folder_of
+    from vllm_tui.wiring.parts import SystemClock, build_provider, data_folder_of
 
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(await asyncio.to_thread(build_provider, settings, demo=wish.is_demo))

@@ -145,7 +145,7 @@ def load(sources: Sources) -> Settings:
 
 def _run_screen(arguments: argparse.Namespace, settings: Settings) -> int:
     require_terminal(os.environ)
-    run_app: Callable[..., int] = import_module("vllm_tui.wiring").run_app
+    run_app: Callable[..., int] = import_module("vllm_tui.wiring.screen").run_app
     return run_app(
         settings, demo=getattr(arguments, "demo", False), resume_last=getattr(arguments, "resume_last", False)
     )

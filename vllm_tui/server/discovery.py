@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
+from vllm_tui.domain.checks import LocalServer
 from vllm_tui.server.address import parse_address
-from vllm_tui.server.checks import ServedModel
 from vllm_tui.server.facts import models_in, version_in
 from vllm_tui.server.http import Reply, ask, open_client
 
 PORTS = (8000, 8001, 8002, 8080, 8888, 5000, 30000)
 """Where people usually serve."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalServer:
-    """A server found on this machine; one that needs a key does not show its models."""
-
-    base_url: str
-    version: str
-    models: tuple[ServedModel, ...]
-    needs_key: bool
 
 
 async def find_local_servers(ports: tuple[int, ...] = PORTS, *, timeout: float = 1.0) -> tuple[LocalServer, ...]:

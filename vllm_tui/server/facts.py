@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, assert_never
 
-from vllm_tui.server.checks import Check, CheckName, CheckState, ServedModel
+from vllm_tui.domain.checks import Check, CheckName, CheckState, ServedModel
 from vllm_tui.server.http import Failure, Reply
 
 if TYPE_CHECKING:

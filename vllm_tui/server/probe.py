@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from vllm_tui.domain.checks import ORDER, Check, CheckName, Probe, ServedModel
 from vllm_tui.server.address import Address, parse_address
-from vllm_tui.server.checks import ORDER, Check, CheckName, Probe, ServedModel
 from vllm_tui.server.facts import (
     judge_auth,
     judge_health,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from vllm_tui.server.checks import Check
+from vllm_tui.domain.checks import Check
 
 if TYPE_CHECKING:
     from vllm_tui.server.address import Address

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from vllm_tui.demo.app import DemoServer
 from vllm_tui.demo.server import serve
+from vllm_tui.domain.checks import ORDER, Check, Probe, ServedModel
 from vllm_tui.domain.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -27,7 +28,6 @@ from vllm_tui.domain.errors import (
     VLLMError,
 )
 from vllm_tui.server.address import parse_address
-from vllm_tui.server.checks import ORDER, Check, Probe, ServedModel
 from vllm_tui.server.discovery import LocalServer, find_local_servers
 from vllm_tui.server.http import MAX_BODY
 from vllm_tui.server.probe import probe

@@ -53,3 +53,13 @@ class Probe:
                 if check.state == state:
                     return check
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server found on this machine; one that needs a key does not show its models."""
+
+    base_url: str
+    version: str
+    models: tuple[ServedModel, ...]
+    needs_key: bool

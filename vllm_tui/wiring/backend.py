@@ -1,0 +1,145 @@
+"""What the chat screen needs of the world: the server, the tools and the conversations on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vllm_tui.domain.errors import StorageError
+from vllm_tui.settings.layers import Settings
+from vllm_tui.wiring import parts
+
+if TYPE_CHECKING:
+    from vllm_tui.accounting.source import EncoderSource
+    from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.turns import Turn
+    from vllm_tui.engine.conversation import Conversation
+    from vllm_tui.engine.ports import Transcript
+    from vllm_tui.provider.client import VLLMProvider
+    from vllm_tui.store.conversations import ConversationStore
+    from vllm_tui.tools.policy import Policy
+    from vllm_tui.tools.sources import ToolSources
+    from vllm_tui.ui.launch import Encode
+
+DAY_SECONDS = 86_400
+HAND_TOOL = "stub"
+"""The built-in tool that a person answers; it is offered when it can be."""
+
+
+class LiveBackend:
+    """Server, tools, settings and the conversations on disk, as the chat screen needs them."""
+
+    def __init__(self, settings: Settings, data_folder: Path, *, demo: bool) -> None:
+        self._settings = settings
+        self._data_folder = data_folder
+        self._demo = demo
+        self.notices: list[str] = []
+        self._provider: VLLMProvider
+        self._store: ConversationStore
+        self._tools: ToolSources
+        self._policy: Policy
+        self._vocabulary: EncoderSource | None = None
+        self._saved: list[Conversation] = []
+
+    def preload(self) -> None:
+        """Import what the first turn needs and check the settings; raises ConfigurationError."""
+        from vllm_tui.accounting import ladder  # noqa: F401  (these are loaded here and used in the event loop)
+        from vllm_tui.engine import conversation, memory  # noqa: F401
+        from vllm_tui.provider.sdk import preload
+        from vllm_tui.store.conversations import ConversationStore
+        from vllm_tui.tools.policy import Policy
+        from vllm_tui.tools.sources import ToolSources
+        from vllm_tui.ui.transcript.render import warm
+
+        self._store = ConversationStore(self._data_folder)
+        self._provider = parts.build_provider(self._settings, demo=self._demo)
+        self._tools = ToolSources(is_demo=self._demo)
+        self._tools.registry.switch(HAND_TOOL, is_enabled=False)
+        self._policy = Policy()
+        if not self._demo:
+            self._vocabulary = parts.build_vocabulary(self._settings)
+            self._vocabulary.start()
+        warm()
+        preload()
+
+    def remember(self, name: str, value: str) -> None:
+        """Save an option that the person changed; the demo saves nothing. Raises ConfigurationError."""
+        if self._demo:
+            return
+        from vllm_tui.settings.saving import save_session
+
+        self._settings = save_session(self._settings.reload().with_session(name, value))
+
+    async def open_conversation(self, *, resume: bool) -> Conversation:
+        """Return the last conversation or a new one; raises StorageError."""
+        notice = await self._store.open()
+        if notice is not None:
+            self.notices.append(notice)
+        latest = await self._store.latest_conversation() if resume else None
+        turns = () if latest is None else await self._store.load_conversation(latest)
+        opened = await self._conversation(self._store, latest, turns)
+        self._saved.append(opened)
+        return opened
+
+    async def open_unsaved(self) -> Conversation:
+        """Return a new conversation that is kept in memory only."""
+        from vllm_tui.engine.memory import MemoryTranscript
+
+        return await self._conversation(MemoryTranscript())
+
+    def encode_for(self, model: str) -> Encode | None:
+        """Return the encoder of gpt-oss once its vocabulary is loaded, None for other models; never waits."""
+        if self._vocabulary is None:
+            return None
+        from vllm_tui.accounting.ladder import is_harmony_model
+
+        if not is_harmony_model(model):
+            return None
+        self._vocabulary.retry_if_installed()
+        encoder = self._vocabulary.encoder
+        return None if encoder is None else encoder.encode
+
+    async def tidy(self) -> None:
+        """Delete the conversations past `retention_days`, never the one that is open; raises StorageError."""
+        days = self._settings.integer_or_none("retention_days")
+        if days is None or not self._saved:
+            return
+        oldest = time.time() - days * DAY_SECONDS
+        turns = self._saved[-1].turns
+        await self._store.delete_unused(min(oldest, turns[-1].created) if turns else oldest)
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return what the server serves; raises VLLMError."""
+        return await self._provider.list_models()
+
+    async def aclose(self) -> None:
+        """Save what could not be saved before, and close connections and files."""
+        try:
+            for conversation in self._saved:
+                await conversation.settle()
+        except StorageError as error:
+            self.notices.append(f"The last turns are not saved. {error}")
+        if self._vocabulary is not None:
+            self._vocabulary.stop()
+        await self._tools.close()
+        await self._provider.aclose()
+        await self._store.aclose()
+
+    async def _conversation(
+        self, transcript: Transcript, conversation_id: str | None = None, turns: Sequence[Turn] = ()
+    ) -> Conversation:
+        from vllm_tui.engine.conversation import Conversation
+        from vllm_tui.tools.toolbox import CheckedToolbox
+
+        await self._tools.open()
+        toolbox = CheckedToolbox(self._tools.registry, self._policy, parts.NobodyAsks())
+        return Conversation(
+            self._provider,
+            transcript,
+            parts.SystemClock(),
+            toolbox=toolbox,
+            conversation_id=conversation_id,
+            turns=turns,
+        )

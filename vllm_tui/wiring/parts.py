@@ -1,0 +1,88 @@
+"""The parts of the program as the settings describe them: provider, vocabulary, folders, clock."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vllm_tui.settings.layers import Settings
+
+if TYPE_CHECKING:
+    from vllm_tui.accounting.source import EncoderSource
+    from vllm_tui.domain.tool_runs import CallRequest, Decision
+    from vllm_tui.provider.client import VLLMProvider
+
+DEBUG_LOG = "debug.jsonl"
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return time.monotonic()
+
+
+class NobodyAsks:
+    """Refuses every tool that needs a person's word; the reason goes to the model and to the screen."""
+
+    async def decide(self, request: CallRequest) -> Decision:
+        """Refuse, and say that only tools that touch nothing run."""
+        from vllm_tui.domain.tool_runs import Refuse
+
+        return Refuse("Only tools that touch neither the machine nor the network run here.")
+
+
+def build_provider(settings: Settings, *, demo: bool) -> VLLMProvider:
+    """Return the provider that `settings` describe, or one that talks to the demo; raises ConfigurationError.
+
+    May run `api_key_command`: call it off the event loop.
+    """
+    from vllm_tui.provider.client import VLLMProvider
+    from vllm_tui.provider.config import ProviderConfig
+
+    debug_log = debug_log_of(settings)
+    if not demo:
+        return VLLMProvider(ProviderConfig.model_validate(settings.provider_mapping()), debug_log=debug_log)
+    from vllm_tui.demo.transport import BASE_URL, DemoTransport
+
+    without_key = settings.with_session("api_key_command", None).with_session("api_key", "EMPTY")
+    mapping = {**without_key.provider_mapping(), "base_url": BASE_URL}
+    return VLLMProvider(ProviderConfig.model_validate(mapping), transport=DemoTransport(), debug_log=debug_log)
+
+
+def build_vocabulary(settings: Settings) -> EncoderSource:
+    """Return the source of the vocabulary; it downloads only where `vocab_download` is `always`."""
+    from vllm_tui.accounting.source import EncoderSource
+
+    match settings.text("vocab_download"):
+        case "always":
+            return EncoderSource("always")
+        case "never":
+            return EncoderSource("never")
+        case _:
+            return EncoderSource("ask")
+
+
+def debug_log_of(settings: Settings) -> Path | None:
+    """Return the file of debug events, None when `debug` is off; it need not exist."""
+    if not settings.is_on("debug"):
+        return None
+    from vllm_tui.settings.paths import default_log_folder
+
+    return default_log_folder() / DEBUG_LOG
+
+
+def data_folder_of(settings: Settings) -> Path:
+    """Return the folder of conversations; it need not exist."""
+    named = settings.text_or_none("data_folder")
+    if named is not None:
+        return Path(named).expanduser()
+    from vllm_tui.settings.paths import default_data_folder
+
+    return default_data_folder()

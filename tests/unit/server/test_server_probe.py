@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from vllm_tui.demo.app import DemoServer
 from vllm_tui.demo.server import serve
-from vllm_tui.domain.checks import ORDER, Check, Probe, ServedModel
+from vllm_tui.domain.checks import ORDER, Check, LocalServer, Probe, ServedModel
 from vllm_tui.domain.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -28,7 +28,7 @@ from vllm_tui.domain.errors import (
     VLLMError,
 )
 from vllm_tui.server.address import parse_address
-from vllm_tui.server.discovery import LocalServer, find_local_servers
+from vllm_tui.server.discovery import find_local_servers
 from vllm_tui.server.http import MAX_BODY
 from vllm_tui.server.probe import probe
 from vllm_tui.server.tokenize import tokenize

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock, ToolResultBlock
+from vllm_tui.domain.checks import Check, LocalServer, Probe, ServedModel
 from vllm_tui.domain.errors import ConfigurationError, StorageError, VLLMError
 from vllm_tui.domain.events import BlockDelta, BlockFinished, BlockKind, BlockStarted, ResponseFinished, StreamEvent
 from vllm_tui.domain.messages import Message, ToolSpec
@@ -18,6 +19,8 @@ from vllm_tui.domain.response import ChatResponse, FinishReason, ModelInfo, Resp
 from vllm_tui.domain.turns import Turn
 from vllm_tui.domain.usage import Usage
 from vllm_tui.engine.conversation import Conversation
+from vllm_tui.settings.layers import Settings, load_settings
+from vllm_tui.settings.saving import save_session
 from vllm_tui.ui.launch import Encode
 
 MODEL = ModelInfo(id="openai/gpt-oss-20b", display_name="gpt-oss-20b", context_window=131_072)
@@ -179,6 +182,33 @@ class ScriptedBackend:
     remembered: list[tuple[str, str]] = field(default_factory=list)
     refusal: ConfigurationError | None = None
     start_error: ConfigurationError | None = None
+    settings: Settings = field(default_factory=lambda: load_settings({}, {}, None))
+    used: list[Settings] = field(default_factory=list)
+    save_error: ConfigurationError | None = None
+    checks: tuple[Check, ...] = (Check("address", "ok", "http://localhost:8000/v1"),)
+    servers: tuple[LocalServer, ...] = ()
+    is_demo: bool = False
+
+    def use_settings(self, settings: Settings) -> None:
+        self.settings = settings
+        self.used.append(settings)
+
+    def save_settings(self, settings: Settings, new_profile: str | None = None) -> Settings:
+        if self.save_error is not None:
+            raise self.save_error
+        return save_session(settings, new_profile=new_profile)
+
+    def use_demo(self) -> None:
+        self.is_demo = True
+
+    async def check_server(self, settings: Settings, on_check: Callable[[Check], None]) -> Probe:
+        for check in self.checks:
+            on_check(check)
+        models = (ServedModel("openai/gpt-oss-20b", 131_072),)
+        return Probe(settings.text("base_url"), self.checks, "0.32.0", models)
+
+    async def find_servers(self) -> tuple[LocalServer, ...]:
+        return self.servers
 
     def remember(self, name: str, value: str) -> None:
         if self.refusal is not None:

@@ -99,6 +99,11 @@ class VLLMProvider:
         self._session.limits.learn(found)
         return tuple(self._session.limits.with_limits(model) for model in found)
 
+    def take_over(self, before: VLLMProvider) -> None:
+        """Keep what another provider learnt of the same server; nothing when it is another server."""
+        if before.config.base_url == self.config.base_url:
+            self._session.inherit(before._session)
+
     async def aclose(self) -> None:
         """Close the connections; a later call opens new ones."""
         await self._session.aclose()

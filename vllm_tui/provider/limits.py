@@ -54,6 +54,11 @@ class Limits:
             if card.context_window is not None:
                 self._tell(card, card.context_window, before)
 
+    @property
+    def cards(self) -> tuple[ModelInfo, ...]:
+        """The cards learnt so far, as the server gave them."""
+        return tuple(self._cards.values())
+
     def known_window(self, model: str) -> int | None:
         """Return the window of `model`, None when it is neither configured nor discovered."""
         return self._known(self._cards.get(model))

@@ -87,6 +87,15 @@ class Session:
         if usage is not None and usage.input_tokens and characters > 400:
             self._ratio[model] = max(1.0, min(8.0, characters / usage.input_tokens))
 
+    def inherit(self, before: Session) -> None:
+        """Take what another session learnt of this server and its models."""
+        self.limits.learn(before.limits.cards)
+        self.wants_plain_history = before.wants_plain_history
+        self.lacks_store = before.lacks_store
+        self.lacks_streaming |= before.lacks_streaming
+        self.announced_repairs |= before.announced_repairs
+        self._ratio.update(before._ratio)
+
     async def aclose(self) -> None:
         """Close the client; the next call opens a new one."""
         sdk, self._sdk = self._sdk, None

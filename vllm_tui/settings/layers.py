@@ -91,6 +91,13 @@ class Settings:
         check_together(changed)
         return changed
 
+    def chosen(self, name: str, value: OptionValue) -> Settings:
+        """Return the settings with `value`: for this session, or what is below when that holds the same already."""
+        changed = self.with_session(name, value)
+        session = {key: entry for key, entry in self.entries["session"].items() if key != name}
+        below = replace(self, entries={**self.entries, "session": session})
+        return below if below.raw(name) == value and below.value(name) == changed.value(name) else changed
+
     def reset(self, name: str) -> Settings:
         """Return the settings with the topmost value of an option left out, down to its default."""
         layer = self.origin(name).layer

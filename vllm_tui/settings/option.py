@@ -33,7 +33,8 @@ class Option:
     An option whose default is None can be not set (`null`). `sent` is the dotted path of the request field it
     becomes (`*`: its keys are merged into the request; empty: not sent); with `sent_when_on` only true is sent.
     `local` options belong to this program, all others are fields of ProviderConfig. `reconnect` marks what needs
-    a new connection to take effect. A `command` is split into words where it is given as one text.
+    a new connection, `restart` what needs a new start of the program to take effect. A `command` is split into words
+    where it is given as one text.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Option:
     command: bool = False
     local: bool = False
     reconnect: bool = False
+    restart: bool = False
 
     @property
     def nullable(self) -> bool:

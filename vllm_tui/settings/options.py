@@ -237,6 +237,7 @@ _INTERFACE = (
         _INTERFACE_GROUP,
         "Take mouse clicks; off leaves selection to the terminal.",
         local=True,
+        restart=True,
     ),
     Option(
         "update_rate",
@@ -256,6 +257,7 @@ _INTERFACE = (
         _INTERFACE_GROUP,
         "Repaint less, for a slow connection to this terminal.",
         local=True,
+        restart=True,
     ),
     Option(
         "max_tool_rounds",
@@ -274,6 +276,7 @@ _INTERFACE = (
         _INTERFACE_GROUP,
         "Folder of the conversations; null means the system's place.",
         local=True,
+        restart=True,
     ),
     Option(
         "retention_days",
@@ -285,6 +288,7 @@ _INTERFACE = (
         high=36_500,
         unit="days",
         local=True,
+        restart=True,
     ),
 )
 

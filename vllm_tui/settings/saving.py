@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -15,9 +15,9 @@ from typing import cast
 
 from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.domain.hygiene import clean_line
-from vllm_tui.settings.document import MODULE, Document, document_of, read_document
+from vllm_tui.settings.document import MODULE, Document, Profile, document_of, read_document
 from vllm_tui.settings.kinds import NULL
-from vllm_tui.settings.layers import Settings, file_entries, load_settings
+from vllm_tui.settings.layers import LayerName, Settings, file_entries, load_settings
 from vllm_tui.settings.option import OptionValue
 from vllm_tui.settings.options import BY_NAME, OPTIONS
 from vllm_tui.settings.references import escape_references, has_references
@@ -47,36 +47,59 @@ class Edit:
     profile: str | None = None
 
 
-def session_edits(settings: Settings) -> tuple[Edit, ...]:
-    """Return what was set or reset in this session as edits of the file, of the profile in use where there is one."""
+def session_edits(
+    settings: Settings, *, names: Collection[str] | None = None, new_profile: str | None = None
+) -> tuple[Edit, ...]:
+    """Return what was set or reset in this session as edits of the file, of the profile in use where there is one.
+
+    `names` leaves out all other options. `new_profile` puts them into a copy of the profile in use.
+    """
     document = settings.document
     profile = None if settings.profile is None else document.profile_named(settings.profile)
     owned = frozenset() if profile is None else profile.values.keys()
-    edits: list[Edit] = []
+    target = new_profile or settings.profile
+    edits = [] if profile is None or new_profile is None else _copied(profile, new_profile)
     for option in OPTIONS:
         name = option.name
+        if names is not None and name not in names:
+            continue
         is_reset = ("file", name) in settings.muted and name in settings.entries["file"]
         if settings.origin(name).layer == "session":
             is_shared = option.local and name not in owned
-            edits.append(Edit(name, _as_edit(settings, name), None if is_shared else settings.profile))
+            edits.append(Edit(name, _as_edit(settings, name), None if is_shared else target))
         elif is_reset:
-            edits.append(Edit(name, UNSET, settings.profile if name in owned else None))
+            edits.append(Edit(name, UNSET, target if name in owned else None))
     return tuple(edits)
 
 
-def save_session(settings: Settings) -> Settings:
+def _copied(profile: Profile, name: str) -> list[Edit]:
+    return [Edit(key, cast("OptionValue", _frozen(raw)), name) for key, raw in profile.values.items()]
+
+
+def _frozen(raw: object) -> object:
+    return tuple(raw) if isinstance(raw, list) else raw
+
+
+def save_session(
+    settings: Settings, *, names: Collection[str] | None = None, new_profile: str | None = None
+) -> Settings:
     """Save what was set in this session and return the settings as they are then; raises ConfigurationError.
 
-    A saved value that the environment or a flag would hide stays in force for this session.
+    `names` and `new_profile` are those of `session_edits`; the new profile is the one in use afterwards. A saved value
+    that the environment or a flag would hide stays in force for this session, and so does what was not saved.
     """
-    sources = settings.sources
-    save_edits(settings.document, session_edits(settings), sources.environ)
-    fresh = load_settings(sources.flags, sources.environ, sources.path, settings.profile)
-    fresh = replace(fresh, muted=frozenset(pair for pair in settings.muted if pair[0] in ("environment", "flag")))
+    sources, target = settings.sources, new_profile or settings.profile
+    save_edits(settings.document, session_edits(settings, names=names, new_profile=new_profile), sources.environ)
+    fresh = load_settings(sources.flags, sources.environ, sources.path, target)
+    fresh = replace(fresh, muted=frozenset(pair for pair in settings.muted if _stays_muted(pair, names)))
     for name, entry in settings.entries["session"].items():
         if settings.origin(name).layer == "session" and fresh.value(name) != entry.value:
             fresh = fresh.with_session(name, _as_edit(settings, name))
     return fresh
+
+
+def _stays_muted(pair: tuple[LayerName, str], names: Collection[str] | None) -> bool:
+    return pair[0] in ("environment", "flag") or (names is not None and pair[1] not in names)
 
 
 def _as_edit(settings: Settings, name: str) -> OptionValue:

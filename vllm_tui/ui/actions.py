@@ -34,6 +34,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("thoughts", "Fold or unfold all reasoning", "ctrl+t", "^T", "thoughts"),
     Action("reasoning_mode", "Reasoning: show, collapse or hide", slash="reasoning", argument="[mode]"),
     Action("model", "Choose the model", "ctrl+o", "^O", "model", "[name]"),
+    Action("settings", "Settings: every option", "f4", "F4", "settings", "[option]"),
+    Action("profile", "Choose the profile (server)", slash="profile", argument="[name]"),
     Action("new", "New conversation", "ctrl+n", "^N", "new"),
     Action("sidebar", "Show or hide the sidebar (from 100 columns)", "f9", "F9", "sidebar"),
     Action("theme", "Choose the theme", slash="theme", argument="[name]"),

@@ -12,10 +12,12 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
 from vllm_tui.domain.errors import ConfigurationError, InvalidRequest, StorageError, VLLMError
+from vllm_tui.domain.events import Notice
 from vllm_tui.engine.events import TurnFinished
+from vllm_tui.settings.options import OPTIONS
 from vllm_tui.ui.activity import READY, Status
 from vllm_tui.ui.choices import Choices
-from vllm_tui.ui.launch import Backend, Launch, OpenConversation
+from vllm_tui.ui.launch import Backend, Launch, OpenConversation, demo_launch, with_settings
 from vllm_tui.ui.model_choice import Efforts, choose_model
 from vllm_tui.ui.turn_show import TurnShow
 from vllm_tui.ui.widgets.prompt import Prompt
@@ -27,11 +29,15 @@ if TYPE_CHECKING:
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.engine.events import TurnEvent
     from vllm_tui.engine.turn_run import TurnSettings
+    from vllm_tui.settings.layers import Settings
 
 Starter = Callable[[OpenConversation], "AsyncGenerator[TurnEvent, None]"]
 """What begins a turn."""
 
 _NO_SERVER, _NO_MODEL = Status("no server", "error"), Status("no model", "error")
+_ASKED_AGAIN = (*(option.name for option in OPTIONS if option.reconnect), "context_window", "max_output_tokens")
+"""Options after whose change the server is asked again what it serves."""
+
 CANCEL_SECONDS = 3.0
 """How long leaving waits for a cancelled turn to be saved."""
 
@@ -39,8 +45,9 @@ CANCEL_SECONDS = 3.0
 class Dialogue:
     """One conversation at a time with one server; runs its work as workers of `screen`.
 
-    `ask_for_model` is called when several models are served and none is the configured one. `choices` remembers
-    what the person changed for the next start.
+    `ask_for_model` is called when several models are served and none is the configured one, `offer_server` when
+    nobody answers at the start; it returns whether the person is asked. `choices` remembers what the person changed
+    for the next start.
     """
 
     def __init__(
@@ -51,11 +58,13 @@ class Dialogue:
         show: TurnShow,
         prompt: Prompt,
         ask_for_model: Callable[[], None],
+        offer_server: Callable[[VLLMError], bool],
     ) -> None:
         self.models: tuple[ModelInfo, ...] = ()
         self.model = launch.model
         self.effort = launch.effort
         self.efforts = Efforts()
+        self.refusals: dict[str, str] = {}
         self.was_used = False
         self._screen = screen
         self._launch = launch
@@ -63,6 +72,7 @@ class Dialogue:
         self._show = show
         self._prompt = prompt
         self._ask_for_model = ask_for_model
+        self._offer_server = offer_server
         self._conversation: OpenConversation | None = None
         self._opened = asyncio.Event()
         self._turn: Worker[None] | None = None
@@ -102,6 +112,31 @@ class Dialogue:
         self._opened.clear()
         self._work(self._open_new(), "open", "begin a new conversation")
 
+    def use_settings(self, settings: Settings) -> None:
+        """Let `settings` hold from the next question on; a running answer is not disturbed."""
+        before, launch = self._backend.settings, with_settings(self._launch, settings)
+        self._backend.use_settings(settings)
+        is_other_model = launch.model != self._launch.model
+        self._launch, self.effort = launch, launch.effort
+        self._show.stage.topline.follow(launch, self.model)
+        if is_other_model:
+            self.use_model(launch.model)
+        if is_other_model or any(before.value(name) != settings.value(name) for name in _ASKED_AGAIN):
+            self.connect()
+
+    def use_demo(self) -> None:
+        """Talk to the built-in demo server from now on."""
+        self._backend.use_demo()
+        self._launch = demo_launch(self._launch)
+        self._show.stage.topline.follow(self._launch, self.model)
+        self.connect()
+
+    def choose_model(self, model: str) -> None:
+        """Talk to the model the person chose, as a setting of this session."""
+        self._backend.use_settings(self._backend.settings.chosen("default_model", model))
+        self._launch = with_settings(self._launch, self._backend.settings)
+        self.use_model(model)
+
     def use_model(self, model: str) -> None:
         """Talk to `model` from the next question on."""
         self.model = model
@@ -110,7 +145,9 @@ class Dialogue:
         self._prompt.ask_about(short_model(model))
 
     def use_effort(self, effort: str | None) -> None:
-        """Ask with `effort` from the next question on; None sends none."""
+        """Ask with `effort` from the next question on, as a setting of this session; None sends none."""
+        self._backend.use_settings(self._backend.settings.chosen("reasoning", effort))
+        self._launch = with_settings(self._launch, self._backend.settings)
         self.effort = effort
         self._show.stage.topline.show_effort(effort)
         levels = " · ".join(f"‹{name}›" if name == (effort or "default") else name for name in self.effort_names())
@@ -150,7 +187,7 @@ class Dialogue:
             await self._take_conversation(resume=self._launch.resume)
         finally:
             self._opened.set()  # a question that waits must hear of a failed start too
-        await self._check_models()
+        await self._check_models(is_start=True)
         try:
             await self._backend.tidy()
         except StorageError as error:
@@ -195,6 +232,8 @@ class Dialogue:
                     self._show.observe(event)
                     if isinstance(event, TurnFinished):
                         self._learn(event.error)
+                    elif isinstance(event, Notice):
+                        self.refusals[event.code] = event.message
         finally:
             if conversation.turns:
                 self._show.settle(conversation.turns[-1])
@@ -219,11 +258,15 @@ class Dialogue:
             names = ", ".join(self.effort_names())
             self._show.stage.hintline.say(f"this model takes no effort {refused}; ^R offers {names}", "warning")
 
-    async def _check_models(self) -> None:
+    async def _check_models(self, *, is_start: bool = False) -> None:
         stage = self._show.stage
         try:
             self.models = await self._backend.list_models()
         except VLLMError as error:
+            self.models = ()
+            if is_start and self._offer_server(error):
+                self._rest(_NO_SERVER)
+                return
             stage.transcript.add_note("error", f"{error} Then /connect asks again.")
             self._rest(_NO_SERVER)
             return

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import urlsplit
+
+from vllm_tui.settings.secrets import is_loopback
 
 if TYPE_CHECKING:
+    from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.events import TurnEvent
     from vllm_tui.engine.turn_run import TurnSettings
+    from vllm_tui.settings.layers import Settings
 
+SLOW_LINK_RATE = 4
+"""Repaints a second over a slow link."""
+
+DEMO_SERVER = "demo server"
 
 Encode = Callable[[str], Sequence[int]]
 """Returns the tokens of a text in a model's vocabulary."""
@@ -32,7 +41,7 @@ class Launch:
 
     `server` is the host as shown, `data_folder` where copies and reports go (made when needed), `warnings` lines
     to show once, `instructions` the system prompt, `resume` whether the last conversation is opened again, `rate`
-    repaints a second of an answer.
+    repaints a second of an answer. On a `first_run` nothing says yet which server to talk to.
     """
 
     server: str
@@ -51,7 +60,40 @@ class Launch:
     instructions: str | None = None
     max_tool_rounds: int = 8
     samples: tuple[Sample, ...] = ()
+    first_run: bool = False
     warnings: tuple[str, ...] = ()
+
+
+def with_settings(launch: Launch, settings: Settings) -> Launch:
+    """Return the facts of a session as `settings` want them; the demo stays the demo."""
+    base_url, display = settings.text("base_url"), settings.text("reasoning_display")
+    changed = replace(
+        launch,
+        server=server_name(base_url),
+        base_url=base_url,
+        is_local=is_loopback(base_url),
+        model=settings.text("default_model"),
+        effort=settings.text_or_none("reasoning"),
+        theme=settings.text("theme"),
+        reasoning_mode="show" if display == "show" else "hide" if display == "hide" else "collapse",
+        sidebar=settings.is_on("sidebar"),
+        rate=SLOW_LINK_RATE if settings.is_on("slow_link") else settings.integer("update_rate"),
+        max_tokens=settings.integer("max_tokens"),
+        instructions=settings.text_or_none("instructions"),
+        max_tool_rounds=settings.integer("max_tool_rounds"),
+    )
+    return demo_launch(changed) if launch.demo else changed
+
+
+def demo_launch(launch: Launch) -> Launch:
+    """Return the facts of a session on the built-in demo server."""
+    return replace(launch, demo=True, server=DEMO_SERVER, is_local=True)
+
+
+def server_name(base_url: str) -> str:
+    """Return host and port of an address as the top line shows them."""
+    parts = urlsplit(base_url)
+    return parts.netloc.rpartition("@")[2] or base_url
 
 
 class OpenConversation(Protocol):
@@ -79,12 +121,14 @@ class OpenConversation(Protocol):
 
 
 class Backend(Protocol):
-    """Server, store and settings behind the screen. `preload` and `remember` may be slow and run in a thread.
+    """Server, store and settings behind the screen.
 
-    `notices` are lines the person should read, such as a damaged file that was set aside.
+    `preload`, `remember` and `save_settings` may be slow and run in a thread. `notices` are lines the person should
+    read, such as a damaged file that was set aside. `settings` are those that hold now.
     """
 
     notices: list[str]
+    settings: Settings
 
     def preload(self) -> None:
         """Import and build everything that is heavy; runs once, before the rest."""
@@ -92,6 +136,26 @@ class Backend(Protocol):
 
     def remember(self, name: str, value: str) -> None:
         """Save an option that the person changed, for the next start. Raises ConfigurationError."""
+        ...
+
+    def use_settings(self, settings: Settings) -> None:
+        """Let `settings` hold from the next request on; a running answer is not disturbed."""
+        ...
+
+    def save_settings(self, settings: Settings, new_profile: str | None = None) -> Settings:
+        """Write what was set in this session; return the settings as they are then. Raises ConfigurationError."""
+        ...
+
+    def use_demo(self) -> None:
+        """Talk to the built-in demo server from the next request on."""
+        ...
+
+    async def check_server(self, settings: Settings, on_check: Callable[[Check], None]) -> Probe:
+        """Look at the server that `settings` name, step by step."""
+        ...
+
+    async def find_servers(self) -> tuple[LocalServer, ...]:
+        """Return the vLLM servers on this machine."""
         ...
 
     async def open_conversation(self, *, resume: bool) -> OpenConversation:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 EFFORT_LEVELS: tuple[str | None, ...] = (None, "minimal", "low", "medium", "high")
 """What Ctrl+R steps through; None is not sent."""
 
-KNOWN_EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
+EFFORT_ORDER = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Every effort a server may take, weakest to strongest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,19 @@ class Efforts:
 
     def learn(self, model: str, supported: Iterable[str]) -> None:
         """Take the list a server named when it refused an effort; lists of other things are ignored."""
-        found = tuple(level for level in supported if level in KNOWN_EFFORTS)
+        found = tuple(level for level in supported if level in EFFORT_ORDER)
         if found:
             self._by_model[model] = found
 
+    def learned(self, model: str) -> tuple[str, ...]:
+        """Return the efforts the server named for `model`, weakest to strongest; empty when it named none."""
+        known = self._by_model.get(model, ())
+        return tuple(level for level in EFFORT_ORDER if level in known)
+
     def levels(self, model: str) -> tuple[str | None, ...]:
         """Return the efforts to offer for `model`, not sent first, weakest to strongest."""
-        known = self._by_model.get(model)
-        if known is None:
-            return EFFORT_LEVELS
-        order = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-        return (None, *(level for level in order if level in known))
+        known = self.learned(model)
+        return (None, *known) if known else EFFORT_LEVELS
 
     def after(self, model: str, current: str | None) -> str | None:
         """Return the effort after `current`, from the last to the first."""

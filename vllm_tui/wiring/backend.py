@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vllm_tui.domain.errors import StorageError
 from vllm_tui.settings.layers import Settings
 from vllm_tui.wiring import parts
+from vllm_tui.wiring.current import CurrentProvider
 
 if TYPE_CHECKING:
     from vllm_tui.accounting.source import EncoderSource
+    from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.conversation import Conversation
@@ -29,14 +31,17 @@ HAND_TOOL = "stub"
 
 
 class LiveBackend:
-    """Server, tools, settings and the conversations on disk, as the chat screen needs them."""
+    """Server, tools, settings and the conversations on disk, as the chat screen needs them.
+
+    `settings` are those of the moment; `use_settings` changes them.
+    """
 
     def __init__(self, settings: Settings, data_folder: Path, *, demo: bool) -> None:
-        self._settings = settings
+        self.settings = settings
         self._data_folder = data_folder
         self._demo = demo
         self.notices: list[str] = []
-        self._provider: VLLMProvider
+        self._provider = CurrentProvider(settings, self._build)
         self._store: ConversationStore
         self._tools: ToolSources
         self._policy: Policy
@@ -54,23 +59,57 @@ class LiveBackend:
         from vllm_tui.ui.transcript.render import warm
 
         self._store = ConversationStore(self._data_folder)
-        self._provider = parts.build_provider(self._settings, demo=self._demo)
+        self._provider.build()
         self._tools = ToolSources(is_demo=self._demo)
         self._tools.registry.switch(HAND_TOOL, is_enabled=False)
         self._policy = Policy()
         if not self._demo:
-            self._vocabulary = parts.build_vocabulary(self._settings)
+            self._vocabulary = parts.build_vocabulary(self.settings)
             self._vocabulary.start()
         warm()
         preload()
 
     def remember(self, name: str, value: str) -> None:
-        """Save an option that the person changed; the demo saves nothing. Raises ConfigurationError."""
+        """Save one option that the person changed; the demo saves nothing. Raises ConfigurationError."""
         if self._demo:
             return
         from vllm_tui.settings.saving import save_session
 
-        self._settings = save_session(self._settings.reload().with_session(name, value))
+        self.use_settings(save_session(self.settings.reload().with_session(name, value), names={name}))
+
+    def use_settings(self, settings: Settings) -> None:
+        """Let `settings` hold from the next request on; a running answer goes on as it began."""
+        before, self.settings = self.settings, settings
+        self._provider.use(settings)
+        if self._vocabulary is not None and before.value("vocab_download") != settings.value("vocab_download"):
+            self._vocabulary.stop()
+            self._vocabulary = parts.build_vocabulary(settings)
+            self._vocabulary.start()
+
+    def save_settings(self, settings: Settings, new_profile: str | None = None) -> Settings:
+        """Write what was set in this session to the file and return what holds then; raises ConfigurationError."""
+        from vllm_tui.settings.saving import save_session
+
+        return save_session(settings, new_profile=new_profile)
+
+    def use_demo(self) -> None:
+        """Talk to the built-in demo server from the next request on."""
+        from vllm_tui.tools.builtin import build_demo_weather
+
+        if not self._demo:
+            self._tools.registry.add(build_demo_weather())
+        self._demo = True
+        self._provider.use(self.settings, self._build)
+
+    async def check_server(self, settings: Settings, on_check: Callable[[Check], None]) -> Probe:
+        """Look at the server that `settings` name, step by step; what is wrong stands in the checks."""
+        return await parts.check_server(settings, on_check)
+
+    async def find_servers(self) -> tuple[LocalServer, ...]:
+        """Return the vLLM servers on this machine; no key is ever sent."""
+        from vllm_tui.server.discovery import find_local_servers
+
+        return await find_local_servers()
 
     async def open_conversation(self, *, resume: bool) -> Conversation:
         """Return the last conversation or a new one; raises StorageError."""
@@ -103,7 +142,7 @@ class LiveBackend:
 
     async def tidy(self) -> None:
         """Delete the conversations past `retention_days`, never the one that is open; raises StorageError."""
-        days = self._settings.integer_or_none("retention_days")
+        days = self.settings.integer_or_none("retention_days")
         if days is None or not self._saved:
             return
         oldest = time.time() - days * DAY_SECONDS
@@ -126,6 +165,9 @@ class LiveBackend:
         await self._tools.close()
         await self._provider.aclose()
         await self._store.aclose()
+
+    def _build(self, settings: Settings) -> VLLMProvider:
+        return parts.build_provider(settings, demo=self._demo)
 
     async def _conversation(
         self, transcript: Transcript, conversation_id: str | None = None, turns: Sequence[Turn] = ()

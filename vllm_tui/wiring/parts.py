@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.settings.layers import Settings
+from vllm_tui.settings.options import BY_NAME
 
 if TYPE_CHECKING:
     from vllm_tui.accounting.source import EncoderSource
+    from vllm_tui.domain.checks import Check, Probe
     from vllm_tui.domain.tool_runs import CallRequest, Decision
     from vllm_tui.provider.client import VLLMProvider
 
@@ -54,6 +58,25 @@ def build_provider(settings: Settings, *, demo: bool) -> VLLMProvider:
     without_key = settings.with_session("api_key_command", None).with_session("api_key", "EMPTY")
     mapping = {**without_key.provider_mapping(), "base_url": BASE_URL}
     return VLLMProvider(ProviderConfig.model_validate(mapping), transport=DemoTransport(), debug_log=debug_log)
+
+
+async def check_server(settings: Settings, on_check: Callable[[Check], None]) -> Probe:
+    """Return the checks of the server that `settings` name; a key that can't be had is one of them."""
+    import asyncio
+
+    from vllm_tui.domain.checks import Check, Probe
+    from vllm_tui.server.probe import probe
+
+    base_url = settings.text("base_url")
+    try:
+        key = (await asyncio.to_thread(settings.provider_mapping))["api_key"]
+    except ConfigurationError as error:
+        failed = Check("auth", "fail", error.message, remedy=error.hint)
+        on_check(failed)
+        return Probe(base_url, (failed,))
+    has_key = isinstance(key, str) and key != BY_NAME["api_key"].default
+    model = settings.text("default_model")
+    return await probe(base_url, str(key) if has_key else None, model=model, on_check=on_check)
 
 
 def build_vocabulary(settings: Settings) -> EncoderSource:

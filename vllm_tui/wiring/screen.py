@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from vllm_tui.domain.hygiene import clean_line
-from vllm_tui.provider.addresses import is_local
 from vllm_tui.settings.layers import Settings
 from vllm_tui.wiring.backend import LiveBackend
 from vllm_tui.wiring.parts import data_folder_of
@@ -16,41 +14,25 @@ from vllm_tui.wiring.parts import data_folder_of
 if TYPE_CHECKING:
     from vllm_tui.ui.launch import Launch, Sample
 
-SLOW_LINK_RATE, SLOW_LINK_FRAMES = 4, "8"
-DEMO_SERVER = "demo server"
+SLOW_LINK_FRAMES = "8"
 
 
 def build_launch(settings: Settings, *, demo: bool, resume_last: bool) -> Launch:
     """Return what the screen shows before anything heavy is loaded."""
     from vllm_tui.settings.secrets import warnings_of
-    from vllm_tui.ui.launch import Launch
+    from vllm_tui.ui.launch import Launch, demo_launch, with_settings
 
-    base_url = settings.text("base_url")
-    display = settings.text("reasoning_display")
-    return Launch(
-        server=DEMO_SERVER if demo else server_name(base_url),
-        model=settings.text("default_model"),
+    launch = Launch(
+        server="",
+        model="",
         data_folder=data_folder_of(settings),
-        is_local=demo or is_local(base_url),
-        effort=settings.text_or_none("reasoning"),
-        theme=settings.text("theme"),
-        reasoning_mode="show" if display == "show" else "hide" if display == "hide" else "collapse",
-        sidebar=settings.is_on("sidebar"),
-        rate=SLOW_LINK_RATE if settings.is_on("slow_link") else settings.integer("update_rate"),
-        demo=demo,
         resume=resume_last,
-        max_tokens=settings.integer("max_tokens"),
-        instructions=settings.text_or_none("instructions"),
-        max_tool_rounds=settings.integer("max_tool_rounds"),
-        samples=demo_samples() if demo else (),
+        samples=demo_samples(),
+        first_run=not demo and not settings.document.text and settings.origin("base_url").layer == "default",
         warnings=() if demo else warnings_of(settings),
     )
-
-
-def server_name(base_url: str) -> str:
-    """Return host and port of an address as the top line shows them."""
-    parts = urlsplit(base_url)
-    return parts.netloc.rpartition("@")[2] or base_url
+    launch = with_settings(launch, settings)
+    return demo_launch(launch) if demo else launch
 
 
 def demo_samples() -> tuple[Sample, ...]:

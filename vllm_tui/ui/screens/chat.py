@@ -66,9 +66,8 @@ class ChatScreen(ChatViews):
     AUTO_FOCUS = "#prompt"
 
     def __init__(self, launch: Launch, backend: Backend, clock: Callable[[], float]) -> None:
-        super().__init__(launch)
+        super().__init__(launch, backend)
         self._clock = clock
-        self._backend = backend
         self._wants_sidebar = launch.sidebar
         self.is_begun = False
 
@@ -93,7 +92,9 @@ class ChatScreen(ChatViews):
         prompt.ask_about(short_model(self._launch.model))
         self._view.reasoning_mode = self._launch.reasoning_mode
         self.show = TurnShow(stage, self._rest, max_tokens=self._launch.max_tokens, clock=self._clock)
-        self.dialogue = Dialogue(self, self._launch, self._backend, self.show, prompt, self.action_model)
+        self.dialogue = Dialogue(
+            self, self._launch, self._backend, self.show, prompt, self.action_model, self.offer_server
+        )
         self.ticker = self.set_interval(_TICK_SECONDS, self._tick, name="turn", pause=True)
         self.is_begun = True
         prompt.focus()
@@ -142,8 +143,12 @@ class ChatScreen(ChatViews):
             case "theme":
                 self.app.theme = argument
                 self.dialogue.choices.remember("theme", argument)
+            case "settings":
+                self.show_settings(argument)
+            case "profile":
+                self._use_profile(argument)
             case _:
-                self.dialogue.use_model(argument)
+                self.dialogue.choose_model(argument)
                 self.say(f"model {argument}")
         return True
 
@@ -204,9 +209,13 @@ class ChatScreen(ChatViews):
 
     def action_sidebar(self) -> None:
         """Show or hide the sidebar."""
-        self._wants_sidebar = not self._wants_sidebar
+        self.show_sidebar(not self._wants_sidebar)
         if self.size.width < _SIDEBAR_FROM:
             self.say(f"the sidebar needs {_SIDEBAR_FROM} columns; the figures are on this line")
+
+    def show_sidebar(self, wanted: bool) -> None:
+        """Show or hide the sidebar where there is room for it."""
+        self._wants_sidebar = wanted
         self._place_sidebar(self.size.width)
 
     def action_scroll_transcript(self, pages: int) -> None:

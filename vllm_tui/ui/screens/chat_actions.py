@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from vllm_tui.ui.activity import Tone
 from vllm_tui.ui.dialogue import Dialogue
-from vllm_tui.ui.launch import Launch
+from vllm_tui.ui.launch import Backend, Launch
 from vllm_tui.ui.transcript.view import TranscriptView
 from vllm_tui.ui.turn_show import TurnShow
 from vllm_tui.ui.widgets.hintline import HintLine
@@ -48,9 +48,10 @@ class ChatActions(Screen[None]):
     dialogue: Dialogue
     show: TurnShow
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, backend: Backend) -> None:
         super().__init__()
         self._launch = launch
+        self._backend = backend
         self._asked_to_quit = -QUIT_SECONDS
 
     @property
@@ -68,6 +69,10 @@ class ChatActions(Screen[None]):
     def say(self, message: str, tone: Tone = "calm") -> None:
         """Say something on the line above the prompt."""
         self.query_one(HintLine).say(message, tone)
+
+    def show_sidebar(self, wanted: bool) -> None:
+        """Show or hide the sidebar where there is room for it."""
+        raise NotImplementedError
 
     def _use_mode(self, mode: str) -> None:
         self._view.reasoning_mode = cast("Literal['show', 'collapse', 'hide']", mode)

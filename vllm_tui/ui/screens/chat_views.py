@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from vllm_tui.domain.errors import AuthenticationFailed, ConfigurationError, VLLMError
+from vllm_tui.settings.secrets import warnings_of
+from vllm_tui.ui.launch import demo_launch, with_settings
 from vllm_tui.ui.palette import palette_choices
 from vllm_tui.ui.screens.chat_actions import ChatActions
 from vllm_tui.ui.screens.pick import Choice, PickScreen
 from vllm_tui.ui.themes import THEME_NAMES
+
+if TYPE_CHECKING:
+    from vllm_tui.settings.layers import Settings
+    from vllm_tui.ui.screens.welcome import Welcome
 
 
 class ChatViews(ChatActions):
@@ -19,7 +28,7 @@ class ChatViews(ChatActions):
 
     def action_palette(self) -> None:
         """Offer every action."""
-        picker = PickScreen("command …", palette_choices(self._launch.samples))
+        picker = PickScreen("command …", palette_choices(self._launch.samples if self._launch.demo else ()))
         self.app.push_screen(picker, self._run_choice)
 
     def action_model(self) -> None:
@@ -35,6 +44,29 @@ class ChatViews(ChatActions):
         ]
         self.app.push_screen(PickScreen("model …", choices, current=self.dialogue.model), self._choose_model)
 
+    def action_settings(self) -> None:
+        """Show every option."""
+        self.show_settings("")
+
+    def show_settings(self, option: str) -> None:
+        """Show every option, beginning with one."""
+        from vllm_tui.ui.options.verdicts import Known
+        from vllm_tui.ui.screens.settings import SettingsScreen
+
+        talk = self.dialogue
+        known = Known(talk.models, talk.model, talk.efforts, talk.refusals)
+        self.app.push_screen(SettingsScreen(self._backend, known, option=option), self._use_settings)
+
+    def action_profile(self) -> None:
+        """Offer the servers of the file."""
+        from vllm_tui.ui.screens.settings_work import profile_picker
+
+        settings = self._backend.settings
+        if settings.profiles:
+            self.app.push_screen(profile_picker(settings), self._use_profile)
+        else:
+            self.say("the file holds no profiles; F4, F10, then n, saves the settings as one")
+
     def action_theme(self) -> None:
         """Offer the themes."""
         choices = [Choice(f"theme:{name}", name) for name in THEME_NAMES]
@@ -42,7 +74,7 @@ class ChatViews(ChatActions):
 
     def _choose_model(self, model: str | None) -> None:
         if model is not None:
-            self.dialogue.use_model(model)
+            self.dialogue.choose_model(model)
             self.say(f"model {model}")
 
     def _run_choice(self, value: str | None) -> None:
@@ -56,3 +88,61 @@ class ChatViews(ChatActions):
             self._prompt.text = self._launch.samples[int(name)].prompt
             self._prompt.move_cursor(self._prompt.document.end)
             self._prompt.focus()
+
+    def offer_server(self, error: VLLMError) -> bool:
+        """Offer another server when the preferred one does not answer at the start; False when there is no other."""
+        settings = self._backend.settings
+        others = [profile for profile in settings.profiles if profile.name != settings.profile]
+        if self._launch.first_run and not isinstance(error, ConfigurationError | AuthenticationFailed):
+            from vllm_tui.ui.screens.welcome import WelcomeScreen
+
+            self.app.push_screen(WelcomeScreen(self._backend), self._welcomed)
+            return True
+        if not others or self._launch.demo:
+            return False
+        from vllm_tui.ui.screens.settings_work import profile_picker
+
+        self._view.add_note("error", str(error))
+        note = f"{settings.profile} does not answer. Use the next one by priority?"
+        self.app.push_screen(profile_picker(settings, note, current=others[0].name), self._use_profile)
+        return True
+
+    def _welcomed(self, choice: Welcome | None) -> None:
+        if choice is None or choice.kind == "skip":
+            self.say("no server yet; F4 sets base_url, or start with --base-url")
+        elif choice.kind == "demo":
+            self.dialogue.use_demo()
+            self._launch = demo_launch(self._launch)
+            self.say("the demo: answers are written in advance; F4 sets base_url for a real server")
+        elif choice.settings is not None:
+            self._use_settings(choice.settings)
+            self.say(choice.note)
+
+    def _use_profile(self, name: str | None) -> None:
+        if name is None:
+            return
+        try:
+            settings = self._backend.settings.with_profile(name)
+        except ConfigurationError as error:
+            self.say(str(error), "error")
+            return
+        self._use_settings(settings)
+        self.say(f"profile {name}: {self._launch.server}")
+
+    def _use_settings(self, settings: Settings | None) -> None:
+        """Let settings hold; the screen follows at once, the server from the next question on."""
+        if settings is None:
+            return
+        before, launch = self._launch, with_settings(self._launch, settings)
+        self._launch = launch
+        self.dialogue.use_settings(settings)
+        self.show.activity.max_tokens = launch.max_tokens
+        self._view.rate = launch.rate
+        if launch.reasoning_mode != before.reasoning_mode:
+            self._view.reasoning_mode = launch.reasoning_mode
+        if launch.theme != before.theme:
+            self.app.theme = launch.theme
+        if launch.sidebar != before.sidebar:
+            self.show_sidebar(launch.sidebar)
+        for warning in warnings_of(settings):
+            self._view.add_note("warning", warning)

@@ -31,8 +31,7 @@ class Line(Widget, can_focus=False):
             return
         changed = [row for row, (before, now) in enumerate(zip(old, new, strict=True)) if not now.is_same(before)]
         if changed:
-            left, top = self.gutter.left, self.gutter.top
-            self.refresh(*(Region(left, top + row, self.size.width, 1) for row in changed))
+            self.refresh(*(Region(0, row, self.size.width, 1) for row in changed))
 
     def render(self) -> Content:
         """Return the text as it stands."""

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from vllm_tui.ui.activity import READY, Status, Tone
 from vllm_tui.ui.content import shown_line
+from vllm_tui.ui.launch import Launch
 from vllm_tui.ui.widgets.line import Line
 
 _TONES: dict[Tone, str] = {
@@ -76,6 +77,11 @@ class TopLine(Line):
     def show(self, status: Status) -> None:
         """Say what the program does now."""
         self.status = status
+        self.refresh_line()
+
+    def follow(self, launch: Launch, model: str) -> None:
+        """Name another server, as `launch` has it, with `model` on it."""
+        self.subject = Subject(launch.server, launch.is_local, model, launch.effort, launch.demo)
         self.refresh_line()
 
     def change(self, *, model: str | None = None) -> None:

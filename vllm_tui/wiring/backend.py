@@ -70,8 +70,9 @@ class LiveBackend:
         preload()
 
     def remember(self, name: str, value: str) -> None:
-        """Save one option that the person changed; the demo saves nothing. Raises ConfigurationError."""
+        """Save one option that the person changed; the demo only takes it for now. Raises ConfigurationError."""
         if self._demo:
+            self.use_settings(self.settings.chosen(name, value))
             return
         from vllm_tui.settings.saving import save_session
 

@@ -134,6 +134,8 @@ class ChatViews(ChatActions):
         if settings is None:
             return
         before, launch = self._launch, with_settings(self._launch, settings)
+        if settings.document.text != self._backend.settings.document.text:
+            self.say(f"saved to {settings.document.path}", "good")
         self._launch = launch
         self.dialogue.use_settings(settings)
         self.show.activity.max_tokens = launch.max_tokens

@@ -45,7 +45,7 @@ async def priority(run: Recorded) -> bool:
 
 async def window(run: Recorded) -> bool:
     await run.ask()
-    return run.body["max_output_tokens"] < 600
+    return bool(run.body["max_output_tokens"] < 600)
 
 
 async def ceiling(run: Recorded) -> bool:

@@ -150,7 +150,7 @@ async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(tmp_path: Path, 
         notice = await store.open()
         await store.finish_turn(turn(status="completed"))
         assert await store.load_conversation("c1") == (turn(status="completed"),)
-    (aside,) = [path for path in tmp_path.iterdir() if ".damaged-" in path.name]  # noqa: ASYNC240 - a test
+    (aside,) = [path for path in tmp_path.iterdir() if ".damaged-" in path.name]
     assert aside.read_bytes() == content
     assert notice == (f"{tmp_path / FILE} was damaged. It is kept as {aside.name}; new conversations go to a new file.")
 

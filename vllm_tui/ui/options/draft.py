@@ -19,6 +19,7 @@ class Draft:
     def __init__(self, settings: Settings) -> None:
         self.base = settings
         self.settings = settings
+        self._profile = settings.profile
 
     @property
     def names(self) -> list[str]:
@@ -28,7 +29,7 @@ class Draft:
     @property
     def is_touched(self) -> bool:
         """Return whether anything is another than before, the profile included."""
-        return bool(self.names) or self.settings.profile != self.base.profile
+        return bool(self.names) or self.settings.profile != self._profile
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -75,7 +76,7 @@ class Draft:
 
     def use_profile(self, name: str) -> None:
         """Go to another profile of the file; what was set for this session stays."""
-        self.settings = self.settings.with_profile(name)
+        self.settings, self.base = self.settings.with_profile(name), self.base.with_profile(name)
 
     def read_again(self, fresh: Settings) -> None:
         """Take the file as it is now; what was set for this session stays on top."""

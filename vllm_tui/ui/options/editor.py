@@ -165,5 +165,7 @@ def _begin_text(option: Option, settings: Settings) -> str:
 
 def with_text(settings: Settings, option: Option, text: str) -> Settings:
     """Return the settings with what was typed for this session; raises ConfigurationError when it is not allowed."""
+    if option.nullable and not text.strip():
+        return settings.chosen(option.name, None)
     is_reference = has_references(text) and option.kind in ("text", "url", "choice")
     return settings.chosen(option.name, text if is_reference else parse_text(option, text))

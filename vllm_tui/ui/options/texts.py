@@ -187,7 +187,8 @@ def _broad_facts(option: Option, settings: Settings) -> list[Content]:
 def _facts(option: Option, settings: Settings) -> list[tuple[str, str]]:
     origin = settings.origin(option.name)
     default = not_set(option) if option.default is None else format_value(option.default)
-    facts = [("value", value_words(option, settings)), ("set by", origin.where or origin.layer)]
+    where = origin.where.rpartition("/")[2] if origin.layer == "file" else origin.where
+    facts = [("value", value_words(option, settings)), ("set by", where or origin.layer)]
     if origin.layer != "default":
         below = settings.below(option.name)
         words = not_set(option) if below.value is None else masked_words(option, below.value)

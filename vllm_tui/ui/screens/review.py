@@ -146,5 +146,5 @@ class ReviewScreen(ModalScreen[ReviewChoice | None]):
 
 
 def _keys() -> Content:
-    keys = (("Enter", "save"), ("n", "as a new profile"), ("k", "this session only"), ("d", "discard"), ("Esc", "back"))
+    keys = (("Enter", "save"), ("n", "new profile"), ("k", "only this session"), ("d", "discard"), ("Esc", "back"))
     return Content("   ").join(Content.assemble((key, "bold"), " ", (label, "$quiet")) for key, label in keys)

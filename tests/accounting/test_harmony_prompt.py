@@ -153,7 +153,8 @@ def test_raw_messages_are_counted_as_written(renderer: HarmonyRenderer) -> None:
     assert counts == [10, 11, 13]
 
 
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cn", "Co")), max_size=40)
+"""Assigned characters: the tables of two libraries may know different editions of Unicode."""
 ITEMS = st.one_of(
     st.builds(lambda text: {"role": "user", "content": text}, TEXTS),
     st.builds(lambda text: {"role": "assistant", "content": text}, TEXTS),

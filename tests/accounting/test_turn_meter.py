@@ -16,7 +16,7 @@ from vllm_tui.domain.events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
-    HistoryTrimmed,
+    PromptCounted,
     ResponseFinished,
     RetryScheduled,
 )
@@ -105,7 +105,7 @@ def test_zeros_of_a_server_that_sent_text_are_missing() -> None:
 def test_no_usage_is_unknown_and_the_prompt_counted_before_is_kept() -> None:
     meter = TurnMeter()
     meter.request_started(0.0)
-    meter.prompt_counted(Figure(70, "computed", "Harmony."), (Part("question", 70),))
+    meter.observe(PromptCounted(70, "computed", 100, parts=(("question", 70),), note="Harmony."), 0.0)
     stream(meter, "text", 5, 1.0)
     figures = meter.figures(2.0)
     assert (figures.input.value, figures.input.mark) == (70, "◐")
@@ -116,17 +116,19 @@ def test_no_usage_is_unknown_and_the_prompt_counted_before_is_kept() -> None:
 def test_two_sources_that_disagree_are_both_kept() -> None:
     meter = TurnMeter()
     meter.request_started(0.0)
-    meter.prompt_counted(Figure(90, "computed", "Rendered here."))
+    meter.observe(PromptCounted(90, "computed", 100, note="Rendered here."), 0.0)
     meter.observe(finished(SERVER, TextBlock(text="Hi")), 1.0)
     figure = meter.figures(1.0).input
-    assert figure.other == Figure(90, "computed", "Rendered here.")
-    assert figure.explanation == "Reported by the server. Another source says 90 ◐. Rendered here."
+    assert figure.other == Figure(90, "computed", "Counted before the request left. Rendered here.")
+    assert figure.explanation == (
+        "Reported by the server. Another source says 90 ◐. Counted before the request left. Rendered here."
+    )
 
 
 def test_an_estimate_that_misses_is_no_disagreement() -> None:
     meter = TurnMeter()
     meter.request_started(0.0)
-    meter.prompt_counted(Figure(90, "estimate", "Characters."))
+    meter.observe(PromptCounted(90, "estimate", 100), 0.0)
     meter.observe(finished(SERVER, TextBlock(text="Hi")), 1.0)
     assert meter.figures(1.0).input == Figure(100, "server")
 
@@ -275,10 +277,10 @@ def test_the_servers_own_time_stands_beside_ours() -> None:
     assert (ttft.value, ttft.other) == (0.5, Figure(0.42, "server", "The rest is network and client."))
 
 
-def test_a_trimmed_history_brings_input_window_and_reserve() -> None:
+def test_a_counted_prompt_brings_input_window_and_reserve() -> None:
     meter = TurnMeter()
     meter.request_started(0.0)
-    meter.observe(HistoryTrimmed(4, 2, 3000, 4096, 512, "estimate"), 0.1)
+    meter.observe(PromptCounted(3000, "estimate", 512, 4096), 0.1)
     figures = meter.figures(0.2)
     assert [f.value for f in (figures.input, figures.context_window, figures.output_reserved)] == [3000, 4096, 512]
     assert figures.input.mark == "○"

@@ -37,7 +37,7 @@ class ClosableProvider(ScriptedProvider):
 def provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClosableProvider:
     monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(tmp_path / "vocabulary"))
     scripted = ClosableProvider()
-    monkeypatch.setattr(parts, "build_provider", lambda settings, *, demo: scripted)
+    monkeypatch.setattr(parts, "build_provider", lambda settings, *, demo, encoder: scripted)
     return scripted
 
 

@@ -14,7 +14,7 @@ from vllm_tui.domain.events import (
     BlockDelta,
     BlockFinished,
     BlockStarted,
-    HistoryTrimmed,
+    PromptCounted,
     ResponseFinished,
     RetryScheduled,
     StreamEvent,
@@ -57,15 +57,6 @@ class TurnMeter:
         self._request = RequestMeter(self._encode)
         self._clock.request_started(at)
 
-    def prompt_counted(self, figure: Figure, parts: tuple[Part, ...] = ()) -> None:
-        """Take the input of the running request as counted before it left."""
-        self._request.expected = figure
-        self._parts = parts or self._parts
-
-    def output_reserved(self, figure: Figure) -> None:
-        """Take the tokens that are kept free for the answer."""
-        self._reserved = figure
-
     def observe(self, event: StreamEvent, at: float) -> None:
         """Take one event of the stream that arrived at `at`."""
         if isinstance(event, BlockDelta):
@@ -80,8 +71,8 @@ class TurnMeter:
                 self._request.finish(index, block, self.calibration)
             case RetryScheduled():
                 self._clock.enter("retrying", at)
-            case HistoryTrimmed():
-                self._take_trimmed(event)
+            case PromptCounted():
+                self._take_counted(event)
             case ResponseFinished(response=response):
                 self._take_response(response, at)
             case _:
@@ -144,10 +135,13 @@ class TurnMeter:
             return total_of((reported, *self._results))
         return reported if reported.is_known else total_of(self._results)
 
-    def _take_trimmed(self, event: HistoryTrimmed) -> None:
-        self._request.expected = Figure(event.input_tokens, event.source, "Counted before the request left.")
-        self._window = self._window if self._window.is_known else Figure(event.context_window, "server")
-        self._reserved = Figure(event.output_reserve, "computed", "Kept free for the answer.")
+    def _take_counted(self, event: PromptCounted) -> None:
+        note = f"Counted before the request left. {event.note}".strip()
+        self._request.expected = Figure(event.input_tokens, event.source, note)
+        self._parts = tuple(Part(name, tokens) for name, tokens in event.parts)
+        if not self._window.is_known and event.context_window is not None:
+            self._window = Figure(event.context_window, "server", "The model's own window.")
+        self._reserved = Figure(event.output_reserved, "computed", "Asked for as the longest answer.")
 
     def _take_response(self, response: ChatResponse, at: float) -> None:
         self._clock.enter("finished", at)

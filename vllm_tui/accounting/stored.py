@@ -9,6 +9,7 @@ from vllm_tui.accounting.figures import (
     UNKNOWN,
     ConversationFigures,
     Figure,
+    Part,
     TurnFigures,
     conversation_of,
     total_of,
@@ -50,6 +51,8 @@ def turn_figures(turn: Turn, window: int | None = None) -> TurnFigures:
         mean_tokens_per_second=_mean_speed(turn, output),
         phase="finished" if turn.status != "running" else "idle",
         requests=len(requests),
+        input_parts=_parts(turn),
+        output_reserved=_reserved(turn),
     )
 
 
@@ -70,9 +73,22 @@ def _request_figures(entry: Round) -> RequestFigures:
                 case _:
                     pass
     tokens = {kind: Calibration().tokens_of(count) for kind, count in counts.items()}
-    return split_request(
-        entry.usage, Seen(tokens["thinking"], tokens["text"], tokens["tool_call"], note=_BY_LENGTH), UNKNOWN
-    )
+    counted = entry.counted
+    expected = UNKNOWN if counted is None else Figure(counted.input_tokens, counted.source, counted.note)
+    seen = Seen(tokens["thinking"], tokens["text"], tokens["tool_call"], note=_BY_LENGTH)
+    return split_request(entry.usage, seen, expected)
+
+
+def _parts(turn: Turn) -> tuple[Part, ...]:
+    counted = turn.rounds[-1].counted if turn.rounds else None
+    return () if counted is None else tuple(Part(name, tokens) for name, tokens in counted.parts)
+
+
+def _reserved(turn: Turn) -> Figure:
+    counted = turn.rounds[-1].counted if turn.rounds else None
+    if counted is None or counted.output_reserved is None:
+        return UNKNOWN
+    return Figure(counted.output_reserved, "computed", "Asked for as the longest answer.")
 
 
 def _tool_results(turn: Turn, requests: list[RequestFigures]) -> Figure:

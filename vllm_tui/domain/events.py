@@ -93,6 +93,21 @@ class ContinuationStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptCounted:
+    """The input of the request that leaves now was counted: `input_tokens` by `parts` (name, tokens), and how.
+
+    `output_reserved` is what is asked for as the longest answer, `context_window` None where nobody knows it.
+    """
+
+    input_tokens: int
+    source: Literal["computed", "estimate"]
+    output_reserved: int
+    context_window: int | None = None
+    parts: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryTrimmed:
     """The oldest `dropped_messages` messages (`dropped_turns` questions) were left out to fit the window.
 
@@ -122,6 +137,7 @@ StreamEvent = (
     | ResponseFinished
     | RetryScheduled
     | ContinuationStarted
+    | PromptCounted
     | HistoryTrimmed
     | Notice
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vllm_tui.domain.blocks import Block, TextBlock, ThinkingBlock
 from vllm_tui.domain.messages import Message
-from vllm_tui.domain.usage import Usage
+from vllm_tui.domain.usage import Source, Usage
 from vllm_tui.domain.values import JsonValue, Value
 
 TurnStatus = Literal["running", "completed", "truncated", "cancelled", "failed", "interrupted"]
@@ -24,14 +24,27 @@ class Timing(Value):
     elapsed: float | None = None
 
 
+class PromptCount(Value):
+    """The input of a request as it was counted before it left: tokens, by parts (name, tokens), and how."""
+
+    input_tokens: int
+    source: Source = "estimate"
+    parts: tuple[tuple[str, int], ...] = ()
+    context_window: int | None = None
+    output_reserved: int | None = None
+    note: str = ""
+
+
 class Round(Value):
     """One request of a turn: what the model answered and what the tools it called returned.
 
-    `continues` means that the answer goes on where the answer of the round before was cut.
+    `counted` is what was known of its input before it left. `continues` means that the answer goes on where the
+    answer of the round before was cut.
     """
 
     answer: Message
     tool_results: tuple[Message, ...] = ()
+    counted: PromptCount | None = None
     usage: Usage | None = None
     timing: Timing = Timing()
     response_id: str | None = None

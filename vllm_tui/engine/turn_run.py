@@ -16,13 +16,14 @@ from vllm_tui.domain.events import (
     BlockStarted,
     HistoryTrimmed,
     Notice,
+    PromptCounted,
     ResponseFinished,
     StreamEvent,
 )
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse, ResponseStatus
-from vllm_tui.domain.turns import Round, Timing, Turn, TurnStatus
+from vllm_tui.domain.turns import PromptCount, Round, Timing, Turn, TurnStatus
 from vllm_tui.domain.values import JsonObject
 from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent
 from vllm_tui.engine.history import running_messages
@@ -80,6 +81,7 @@ class TurnRun:
         self._watch = _Stopwatch(world.clock)
         self._is_round_open = False
         self._continues = False
+        self._counted: PromptCount | None = None
         self._save: asyncio.TimerHandle | None = None
 
     async def rounds(self) -> AsyncGenerator[TurnEvent, None]:
@@ -140,6 +142,7 @@ class TurnRun:
         messages = running_messages(self.turn)
         self._continues = messages[-1].role == "assistant"
         self._builder = ResponseBuilder()
+        self._counted = None
         self._watch = _Stopwatch(self._world.clock)
         self._is_round_open = True
         if self._settings.system:
@@ -171,6 +174,15 @@ class TurnRun:
                 self._watch.saw(event)
             case Notice() | HistoryTrimmed():
                 self._note(event)
+            case PromptCounted():
+                self._counted = PromptCount(
+                    input_tokens=event.input_tokens,
+                    source=event.source,
+                    parts=event.parts,
+                    context_window=event.context_window,
+                    output_reserved=event.output_reserved,
+                    note=event.note,
+                )
             case _:
                 pass
 
@@ -208,6 +220,7 @@ class TurnRun:
             metadata.setdefault("vllm:response_id", response.response_id)
         entry = Round(
             answer=Message(role="assistant", content=response.content, metadata=metadata or None),
+            counted=self._counted,
             usage=response.usage,
             timing=self._watch.timing(),
             response_id=response.response_id,

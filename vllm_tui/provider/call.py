@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Literal
 
 from vllm_tui.domain.blocks import Block, TextBlock, ToolCallBlock
+from vllm_tui.domain.budget import is_input_cut
 from vllm_tui.domain.errors import InvalidRequest, NotFound, VLLMError
 from vllm_tui.domain.events import (
     BlockFinished,
@@ -66,7 +67,7 @@ class Call:
             raise
 
     async def _answer(self) -> AsyncGenerator[StreamEvent, None]:
-        prepared = prepare(self._request, self._session, self._report.reporter)
+        prepared = await prepare(self._request, self._session, self._report.reporter)
         for event in prepared.events:
             yield event
         folder = StreamFolder(self._schemas)
@@ -74,7 +75,7 @@ class Call:
         async with aclosing(self._attempted(round_)) as events:
             async for event in events:
                 yield event
-        response = round_.response()
+        response = self._with_usage(round_.response(), round_)
         self._session.learn_ratio(prepared.model, prepared.characters, response)
         for event in self._cut_input(prepared, response):
             yield event
@@ -200,7 +201,7 @@ class Call:
                     yield finished
                 response = response.model_copy(update={"content": following.blocks()})
                 break
-            response = _joined(response, following.response(), following.blocks(), number)
+            response = _joined(response, self._with_usage(following.response(), following), following.blocks(), number)
             round_ = following
         yield ResponseFinished(response)
 
@@ -215,15 +216,25 @@ class Call:
         )
         return ContinuationStarted(number, self._config.max_continuations, reason, response.response_id)
 
+    def _with_usage(self, response: ChatResponse, round_: _Round) -> ChatResponse:
+        counter = self._session.counter
+        return response if counter is None else counter.fill_usage(response, self._body(round_), round_.prepared.model)
+
     def _cut_input(self, prepared: Prepared, response: ChatResponse) -> list[StreamEvent]:
         """Say so when the server cut the input: it fills the window up to the output limit (truncation auto)."""
         window = self._session.limits.known_window(prepared.model)
-        used = response.usage.input_tokens if response.usage else None
+        usage, counted = response.usage, prepared.counted
+        used = usage.input_tokens if usage is not None and usage.source == "server" else None
         if self._config.truncation != "auto" or window is None or used is None:
             return []
-        if used < window - prepared.max_output_tokens or used < window // 2:
+        if counted is not None and not counted.is_estimate:
+            if not is_input_cut(counted.tokens, used, window):
+                return []
+            message = f"The server cut the input: it read {used:,} of {counted.tokens:,} tokens ({window:,} window)."
+        elif used < window - prepared.max_output_tokens or used < window // 2:
             return []
-        message = f"{prepared.model} read {used:,} tokens of a {window:,} window: the server may have cut the input."
+        else:
+            message = f"{prepared.model} read {used:,} tokens of a {window:,} window: it may have cut the input."
         self._report.warn(message)
         return [Notice("input_truncated", message)]
 
@@ -263,6 +274,7 @@ class _Round:
             self.prepared.max_output_tokens,
             self.prepared.characters,
             (),
+            self.prepared.counted,
         )
         self.continue_text = None
         return self

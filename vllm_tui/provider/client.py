@@ -17,6 +17,7 @@ from vllm_tui.domain.values import JsonValue
 from vllm_tui.provider.addresses import is_local, shown
 from vllm_tui.provider.call import Call, Mode
 from vllm_tui.provider.config import ProviderConfig
+from vllm_tui.provider.counting import PromptCounter
 from vllm_tui.provider.debug_log import DebugLog
 from vllm_tui.provider.error_map import error_of_exception, error_of_status, sdk_errors
 from vllm_tui.provider.limits import models_from
@@ -38,6 +39,7 @@ class VLLMProvider:
 
     `config` is a ProviderConfig or a mapping of its options. `transport` replaces the network, `observer` hears
     structured events (`llm:request`, ...), `wire` the traffic itself, `debug_log` is the file that `debug` writes.
+    `counter` counts prompts exactly before they leave; without one they are estimated by their length.
     """
 
     name = "vllm"
@@ -50,6 +52,7 @@ class VLLMProvider:
         observer: Observer | None = None,
         wire: WireListener | None = None,
         debug_log: Path | None = None,
+        counter: PromptCounter | None = None,
     ) -> None:
         self.config = config if isinstance(config, ProviderConfig) else ProviderConfig(**config)
         observers = [] if observer is None else [observer]
@@ -59,6 +62,7 @@ class VLLMProvider:
             self._log = DebugLog(debug_log, length, self.config.raw_debug, (self.config.api_key,))
             observers.append(self._log)
         self._session = Session(self.config, transport, observers, wire)
+        self._session.counter = counter
 
     async def __aenter__(self) -> Self:
         return self

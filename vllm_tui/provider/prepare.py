@@ -1,23 +1,24 @@
-"""Makes a request fit before it leaves: repairs the history, leaves out old turns, bounds the output."""
+"""Makes a request fit before it leaves: repairs the history, counts, leaves out old turns, bounds the output."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vllm_tui.domain.budget import estimate_tokens, fit_messages
+from vllm_tui.domain.budget import Budget, check_budget, estimate_tokens, fit_messages
 from vllm_tui.domain.errors import ContextLengthExceeded
-from vllm_tui.domain.events import HistoryTrimmed, Notice, StreamEvent
+from vllm_tui.domain.events import HistoryTrimmed, Notice, PromptCounted, StreamEvent
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
+from vllm_tui.provider.counting import Counted, Counting
 from vllm_tui.provider.history import repair
 from vllm_tui.provider.observing import Reporter
 from vllm_tui.provider.session import Session
 
 logger = logging.getLogger("vllm_tui.provider")
 
-_Count = Callable[[Sequence[Message]], int]
 _LEAST_OUTPUT = 256
 _SURE_RATIO = 8.0
 """Characters a token no real text reaches: what does not fit even so is refused without asking the server."""
@@ -25,26 +26,43 @@ _SURE_RATIO = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request ready to be mapped, the output limit to send, and the events that say what was changed."""
+    """A request ready to be mapped, the output limit to send, its count, and the events that say what was changed."""
 
     request: ChatRequest
     model: str
     max_output_tokens: int
     characters: int
     events: tuple[StreamEvent, ...]
+    counted: Counted | None = None
 
 
-def prepare(request: ChatRequest, session: Session, report: Reporter) -> Prepared:
-    """Return the request as it will be sent; raises ContextLengthExceeded when it surely can't fit."""
+async def prepare(request: ChatRequest, session: Session, report: Reporter) -> Prepared:
+    """Return the request as it will be sent; raises ContextLengthExceeded when it can't fit."""
     model = request.model or session.config.default_model
     limit = request.max_output_tokens or session.config.max_tokens
     repaired, events = _repair(request, session, report)
     window = session.limits.known_window(model)
-    if window is not None:
-        repaired, limit, fitted = _fit(repaired, session, model, limit, window)
-        events += fitted
-    characters = estimate_tokens(repaired.messages, repaired.tools, 1.0)
-    return Prepared(repaired, model, limit, characters, tuple(events))
+    counting = Counting(session, repaired, model)
+    fitting = _Fitting(session, counting, model, limit)
+    if session.counter is None and window is None:
+        return _as_sent(repaired, model, limit, None, events)
+    await counting.ask(window, limit)
+    if counting.is_long:
+        fitted = await asyncio.to_thread(fitting.fit, repaired, window)
+    else:
+        fitted = fitting.fit(repaired, window)
+    counted = fitting.counted
+    events += fitting.events
+    if session.counter is not None and counted is not None:
+        events.append(PromptCounted(counted.tokens, counted.source, fitting.limit, window, counted.parts, counted.note))
+    return _as_sent(fitted, model, fitting.limit, counted, events)
+
+
+def _as_sent(
+    request: ChatRequest, model: str, limit: int, counted: Counted | None, events: list[StreamEvent]
+) -> Prepared:
+    characters = estimate_tokens(request.messages, request.tools, 1.0)
+    return Prepared(request, model, limit, characters, tuple(events), counted)
 
 
 def _repair(request: ChatRequest, session: Session, report: Reporter) -> tuple[ChatRequest, list[StreamEvent]]:
@@ -65,52 +83,82 @@ def _repair(request: ChatRequest, session: Session, report: Reporter) -> tuple[C
     return (request.model_copy(update={"messages": messages}) if repairs else request), events
 
 
-def _fit(
-    request: ChatRequest, session: Session, model: str, limit: int, window: int
-) -> tuple[ChatRequest, int, list[StreamEvent]]:
-    asked = request.metadata or {}
-    truncation = asked.get("truncation") or session.config.truncation or "disabled"
-    ratio = session.characters_per_token(model)
+class _Fitting:
+    """Fits one request into a window; `limit`, `counted` and `events` are what came of it."""
 
-    def count(messages: Sequence[Message]) -> int:
-        return estimate_tokens(messages, request.tools, ratio)
+    def __init__(self, session: Session, counting: Counting, model: str, limit: int) -> None:
+        self.limit = limit
+        self.counted: Counted | None = None
+        self.events: list[StreamEvent] = []
+        self._session = session
+        self._counting = counting
+        self._model = model
 
-    tokens = count(request.messages)
-    if tokens + limit <= window:
-        return request, limit, []
-    if truncation == "auto":
-        return _trimmed(request, window, limit, count(request.messages[-1:]), count)
-    surely = estimate_tokens(request.messages, request.tools, _SURE_RATIO)
-    if surely >= window:
-        raise _too_long(model, tokens, limit, window)
-    return _clamped(request, tokens, limit, window)
+    def fit(self, request: ChatRequest, window: int | None) -> ChatRequest:
+        """Return the request with what fits; raises ContextLengthExceeded."""
+        counted = self.counted = self._counting.count(request.messages)
+        if window is None:
+            return request
+        budget = self._budget(counted, window)
+        if budget.verdict == "fits":
+            return request
+        asked = request.metadata or {}
+        truncation = asked.get("truncation") or self._session.config.truncation or "disabled"
+        if truncation == "auto":
+            return self._trimmed(request, window)
+        if budget.verdict == "too_long":
+            self._refuse(request, counted, budget)
+        self._clamp(counted, window)
+        return request
 
+    def _budget(self, counted: Counted, window: int) -> Budget:
+        return check_budget(counted.tokens, window, self.limit, counted.parts, is_estimate=counted.is_estimate)
 
-def _trimmed(
-    request: ChatRequest, window: int, limit: int, newest: int, count: _Count
-) -> tuple[ChatRequest, int, list[StreamEvent]]:
-    reserve = min(limit, max(_LEAST_OUTPUT, window // 2, window - newest - window // 10))
-    fit = fit_messages(request.messages, max(1, window - reserve), count)
-    events: list[StreamEvent] = []
-    if fit.dropped_messages:
-        events.append(HistoryTrimmed(fit.dropped_messages, fit.dropped_turns, fit.tokens, window, reserve, "estimate"))
-        request = request.model_copy(update={"messages": fit.messages})
-    request, limit, clamped = _clamped(request, fit.tokens, limit, window)
-    return request, limit, events + clamped
+    def _trimmed(self, request: ChatRequest, window: int) -> ChatRequest:
+        newest = self._counting.count(request.messages[-1:]).tokens
+        reserve = min(self.limit, max(_LEAST_OUTPUT, window // 2, window - newest - window // 10))
 
+        def used(messages: Sequence[Message]) -> int:
+            counted = self._counting.count(messages)
+            return check_budget(counted.tokens, window, 1, is_estimate=counted.is_estimate).input
 
-def _clamped(request: ChatRequest, tokens: int, limit: int, window: int) -> tuple[ChatRequest, int, list[StreamEvent]]:
-    free = window - tokens
-    if limit <= free:
-        return request, limit, []
-    lowered = min(limit, max(free, min(_LEAST_OUTPUT, max(1, window // 4))))
-    message = f"Output limited to {lowered:,} tokens instead of {limit:,}: the window is {window:,} (estimate)."
-    return request, lowered, [Notice("output_clamped", message)]
+        fit = fit_messages(request.messages, max(1, window - reserve), used)
+        if fit.dropped_messages:
+            request = request.model_copy(update={"messages": fit.messages})
+        counted = self.counted = self._counting.count(request.messages)
+        if fit.dropped_messages:
+            self.events.append(
+                HistoryTrimmed(fit.dropped_messages, fit.dropped_turns, counted.tokens, window, reserve, counted.source)
+            )
+        self._clamp(counted, window)
+        return request
 
+    def _clamp(self, counted: Counted, window: int) -> None:
+        """Ask for an answer no longer than what is left; say so once for each limit, and whenever little is left."""
+        wanted = self.limit
+        budget = self._budget(counted, window)
+        if budget.verdict == "fits":
+            return
+        least = min(_LEAST_OUTPUT, max(1, window // 4)) if counted.is_estimate else 1
+        self.limit = min(wanted, max(budget.output, least))
+        key = (self._model, wanted, window)
+        if key in self._session.told_limits and self.limit >= _LEAST_OUTPUT:
+            return
+        self._session.told_limits.add(key)
+        how = "estimate, with a margin" if counted.is_estimate else "counted exactly"
+        message = f"Output limited to {self.limit:,} tokens instead of {wanted:,}: the window is {window:,} ({how})."
+        self.events.append(Notice("output_clamped", message))
 
-def _too_long(model: str, tokens: int, limit: int, window: int) -> ContextLengthExceeded:
-    return ContextLengthExceeded(
-        f"The prompt has about {tokens:,} tokens (estimate), the window of {model} is {window:,} "
-        f"and {limit:,} are reserved for the answer.",
-        hint="Shorten the conversation, or set truncation to auto to leave out the oldest turns.",
-    )
+    def _refuse(self, request: ChatRequest, counted: Counted, budget: Budget) -> None:
+        """Raise when the request can't fit; an estimate that is not sure leaves the decision to the server."""
+        if counted.is_estimate:
+            surely = estimate_tokens(request.messages, request.tools, _SURE_RATIO)
+            if surely < budget.window:
+                return
+        how = "about " if counted.is_estimate else ""
+        kind = "estimate" if counted.is_estimate else "counted exactly"
+        raise ContextLengthExceeded(
+            f"The prompt has {how}{counted.tokens:,} tokens ({kind}), the window of {self._model} is "
+            f"{budget.window:,} and {self.limit:,} are wanted for the answer.",
+            hint=f"{budget.advice} Or set truncation to auto: then the oldest turns are left out.",
+        )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
 
+    from vllm_tui.provider.counting import PromptCounter
+
 _HARMONY = "gpt-oss"
 _DEFAULT_RATIO = 3.6
 """Characters a token, on the safe side for English text, until this server's own usage tells."""
@@ -43,6 +45,8 @@ class Session:
         self.lacks_store = False
         self.lacks_streaming: set[str] = set()
         self.announced_repairs: set[str] = set()
+        self.told_limits: set[tuple[str, int, int]] = set()
+        self.counter: PromptCounter | None = None
         self._ratio: dict[str, float] = {}
         self._transport = transport
         self._observers = tuple(observers)
@@ -84,7 +88,7 @@ class Session:
     def learn_ratio(self, model: str, characters: int, response: ChatResponse) -> None:
         """Take the real input count of a request of `characters` characters."""
         usage = response.usage
-        if usage is not None and usage.input_tokens and characters > 400:
+        if usage is not None and usage.input_tokens and usage.source != "estimate" and characters > 400:
             self._ratio[model] = max(1.0, min(8.0, characters / usage.input_tokens))
 
     def inherit(self, before: Session) -> None:
@@ -94,6 +98,7 @@ class Session:
         self.lacks_store = before.lacks_store
         self.lacks_streaming |= before.lacks_streaming
         self.announced_repairs |= before.announced_repairs
+        self.told_limits |= before.told_limits
         self._ratio.update(before._ratio)
 
     async def aclose(self) -> None:

@@ -12,6 +12,7 @@ from vllm_tui.domain.events import (
     ContinuationStarted,
     HistoryTrimmed,
     Notice,
+    PromptCounted,
     ResponseFinished,
     RetryScheduled,
 )
@@ -86,7 +87,7 @@ class Activity:
                 self._go("continuing", now)
             case TurnFinished(turn=turn):
                 self.rest(outcome_of(turn.status, self.max_tokens))
-            case BlockFinished() | ResponseFinished() | HistoryTrimmed() | Notice():
+            case BlockFinished() | ResponseFinished() | HistoryTrimmed() | Notice() | PromptCounted():
                 pass
             case _:
                 assert_never(event)

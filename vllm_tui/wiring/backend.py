@@ -13,6 +13,7 @@ from vllm_tui.wiring import parts
 from vllm_tui.wiring.current import CurrentProvider
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.encoder import Encoder
     from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
@@ -168,7 +169,14 @@ class LiveBackend:
         await self._store.aclose()
 
     def _build(self, settings: Settings) -> VLLMProvider:
-        return parts.build_provider(settings, demo=self._demo)
+        return parts.build_provider(settings, demo=self._demo, encoder=self._encoder)
+
+    def _encoder(self) -> Encoder | None:
+        """Return the vocabulary once it is loaded; a file installed meanwhile is noticed."""
+        if self._vocabulary is None or self._demo:
+            return None
+        self._vocabulary.retry_if_installed()
+        return self._vocabulary.encoder
 
     async def _conversation(
         self, transcript: Transcript, conversation_id: str | None = None, turns: Sequence[Turn] = ()

@@ -12,12 +12,16 @@ from vllm_tui.settings.layers import Settings
 from vllm_tui.settings.options import BY_NAME
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.encoder import Encoder
     from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.domain.checks import Check, Probe
     from vllm_tui.domain.tool_runs import CallRequest, Decision
     from vllm_tui.provider.client import VLLMProvider
 
 DEBUG_LOG = "debug.jsonl"
+
+Encoders = Callable[[], "Encoder | None"]
+"""Gives the vocabulary once it is loaded."""
 
 
 class SystemClock:
@@ -42,22 +46,29 @@ class NobodyAsks:
         return Refuse("Only tools that touch neither the machine nor the network run here.")
 
 
-def build_provider(settings: Settings, *, demo: bool) -> VLLMProvider:
+def build_provider(settings: Settings, *, demo: bool, encoder: Encoders | None = None) -> VLLMProvider:
     """Return the provider that `settings` describe, or one that talks to the demo; raises ConfigurationError.
 
-    May run `api_key_command`: call it off the event loop.
+    `encoder` gives the vocabulary once it is loaded: prompts are counted before they leave. May run
+    `api_key_command`: call it off the event loop.
     """
     from vllm_tui.provider.client import VLLMProvider
     from vllm_tui.provider.config import ProviderConfig
+    from vllm_tui.wiring.counting import LadderCounter
+
+    def counter(config: ProviderConfig) -> LadderCounter | None:
+        return None if encoder is None else LadderCounter(encoder, config)
 
     debug_log = debug_log_of(settings)
     if not demo:
-        return VLLMProvider(ProviderConfig.model_validate(settings.provider_mapping()), debug_log=debug_log)
+        config = ProviderConfig.model_validate(settings.provider_mapping())
+        return VLLMProvider(config, debug_log=debug_log, counter=counter(config))
     from vllm_tui.demo.transport import BASE_URL, DemoTransport
 
     without_key = settings.with_session("api_key_command", None).with_session("api_key", "EMPTY")
     mapping = {**without_key.provider_mapping(), "base_url": BASE_URL}
-    return VLLMProvider(ProviderConfig.model_validate(mapping), transport=DemoTransport(), debug_log=debug_log)
+    config = ProviderConfig.model_validate(mapping)
+    return VLLMProvider(config, transport=DemoTransport(), debug_log=debug_log, counter=counter(config))
 
 
 async def check_server(settings: Settings, on_check: Callable[[Check], None]) -> Probe:

@@ -12,6 +12,7 @@ from vllm_tui.domain.events import (
     ContinuationStarted,
     HistoryTrimmed,
     Notice,
+    PromptCounted,
     ResponseFinished,
     RetryScheduled,
 )
@@ -80,6 +81,8 @@ class Incoming:
                 self._end(turn, error)
             case RetryScheduled() | ContinuationStarted() | HistoryTrimmed() | Notice():
                 self._document.add_note(*notes.of_event(event))
+            case PromptCounted():
+                pass
             case _:
                 assert_never(event)
 

@@ -1,0 +1,98 @@
+"""Counts a prompt before it is sent: exactly where somebody can, else by its length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from vllm_tui.domain.budget import estimate_tokens
+from vllm_tui.domain.messages import Message
+from vllm_tui.domain.request import ChatRequest
+from vllm_tui.domain.response import ChatResponse
+from vllm_tui.domain.values import JsonObject
+from vllm_tui.provider.request_map import build_body
+from vllm_tui.provider.session import Session
+
+ESTIMATE_NOTE = "From the number of characters, by what this model showed so far."
+_LONG = 20_000
+"""Characters from which counting is given to a thread: below it takes a few milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Tokens of a prompt, by parts (name, tokens) where they are known, and how they were counted."""
+
+    tokens: int
+    source: Literal["computed", "estimate"]
+    parts: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether a margin must be kept."""
+        return self.source == "estimate"
+
+
+class PromptCounter(Protocol):
+    """Who can count a request body exactly; each method returns None where it can't."""
+
+    def count(self, body: JsonObject, model: str) -> Counted | None:
+        """Count on this side; takes milliseconds and may run in a thread."""
+        ...
+
+    async def ask_server(self, body: JsonObject, model: str) -> Counted | None:
+        """Let the server count, with a short time limit; never raises VLLMError."""
+        ...
+
+    def split(self, body: JsonObject, tokens: int) -> tuple[tuple[str, int], ...]:
+        """Divide an estimate by the parts of a body, about."""
+        ...
+
+    def fill_usage(self, response: ChatResponse, body: JsonObject, model: str) -> ChatResponse:
+        """Return the response with usage counted here where the server reported none."""
+        ...
+
+
+class Counting:
+    """Counts the messages of one request, whole or in part; the counts of one run agree with each other."""
+
+    def __init__(self, session: Session, request: ChatRequest, model: str) -> None:
+        self._session = session
+        self._request = request
+        self._model = model
+        self._exact: Counted | None = None
+        self._factor = 1.0
+
+    @property
+    def is_long(self) -> bool:
+        """Whether counting takes long enough to hold up a screen."""
+        return estimate_tokens(self._request.messages, self._request.tools, 1.0) > _LONG
+
+    async def ask(self, window: int | None, limit: int) -> None:
+        """Let the server count where an estimate is so near to the window that the decision needs a number."""
+        counter = self._session.counter
+        near = self.count(self._request.messages)
+        if counter is None or window is None or not near.is_estimate or near.tokens + min(limit, window // 4) < window:
+            return
+        body = self._body(self._request.messages)
+        self._exact = await counter.ask_server(body, self._model)
+        if self._exact is not None and near.tokens:
+            self._factor = self._exact.tokens / near.tokens
+
+    def count(self, messages: Sequence[Message]) -> Counted:
+        """Return the tokens of the request with these messages."""
+        if self._exact is not None and messages is self._request.messages:
+            return self._exact
+        counter = self._session.counter
+        exact = None if counter is None else counter.count(self._body(messages), self._model)
+        if exact is not None:
+            return exact
+        ratio = self._session.characters_per_token(self._model)
+        tokens = max(1, round(estimate_tokens(messages, self._request.tools, ratio) * self._factor))
+        parts = () if counter is None else counter.split(self._body(messages), tokens)
+        return Counted(tokens, "estimate", parts, ESTIMATE_NOTE)
+
+    def _body(self, messages: Sequence[Message]) -> JsonObject:
+        request = self._request.model_copy(update={"messages": tuple(messages)})
+        return build_body(request, self._session.config, max_output_tokens=1, stream=False)

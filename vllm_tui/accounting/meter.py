@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import UNKNOWN, Figure, Part, TurnFigures, total_of
+from vllm_tui.accounting.budget import is_input_cut
+from vllm_tui.accounting.figures import UNKNOWN, Figure, TurnFigures, join_parts, total_of, weakest
 from vllm_tui.accounting.request_meter import RequestMeter
 from vllm_tui.accounting.split import Calibration, RequestFigures
 from vllm_tui.accounting.stored import conversation_figures, turn_figures
@@ -21,7 +22,9 @@ from vllm_tui.domain.events import (
 )
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.figures import Part
     from vllm_tui.domain.response import ChatResponse
+    from vllm_tui.domain.usage import Usage
 
 __all__ = ["TurnMeter", "conversation_figures", "turn_figures"]
 
@@ -47,7 +50,8 @@ class TurnMeter:
         self._encode = encode
         self._finished: list[RequestFigures] = []
         self._results: list[Figure] = []
-        self._parts: tuple[Part, ...] = ()
+        self._counted: list[RequestMeter] = []
+        self._cut = ""
         self._request = RequestMeter(encode)
         self._clock = TurnClock()
 
@@ -60,7 +64,9 @@ class TurnMeter:
     def prompt_counted(self, figure: Figure, parts: tuple[Part, ...] = ()) -> None:
         """Take the input of the running request as counted before it left."""
         self._request.expected = figure
-        self._parts = parts or self._parts
+        self._request.parts = parts
+        if parts and self._request not in self._counted:
+            self._counted.append(self._request)
 
     def output_reserved(self, figure: Figure) -> None:
         """Take the tokens that are kept free for the answer."""
@@ -123,11 +129,18 @@ class TurnMeter:
             elapsed=self._clock.elapsed(now),
             tokens_per_second=self._clock.speed(now, self.calibration.tokens_per_delta),
             mean_tokens_per_second=self._clock.mean_speed(now, output),
+            **self._times(),
             phase=self._clock.phase,
             requests=len(requests),
-            input_parts=self._parts,
+            input_parts=join_parts(*(request.parts for request in self._counted)),
+            parts_source=weakest(request.expected for request in self._counted),
             spans=self._clock.spans(now),
+            input_cut=self._cut,
         )
+
+    def _times(self) -> dict[str, Figure]:
+        served, queued, around = self._clock.server_times
+        return {"server_time": served, "queue_time": queued, "network_time": around}
 
     def _keep_request(self) -> None:
         if self._clock.is_begun:
@@ -151,11 +164,19 @@ class TurnMeter:
 
     def _take_response(self, response: ChatResponse, at: float) -> None:
         self._clock.enter("finished", at)
-        self._clock.take_metrics(response.metadata.get("vllm:metrics"))
+        self._clock.take_metrics(response.metadata.get("vllm:metrics"), at)
         request = self._request
         for index, block in enumerate(response.content):
             request.cover(index, block, self.calibration)
         request.usage = response.usage
         usage = response.usage
+        self._note_cut(request.expected, usage)
         if usage is not None and usage.output_tokens and usage.source == "server" and not request.extra:
             self.calibration = self.calibration.learned(request.deltas, request.characters, usage.output_tokens)
+
+    def _note_cut(self, expected: Figure, usage: Usage | None) -> None:
+        window, reported = self._window.value, usage.input_tokens if usage else None
+        if is_input_cut(expected, reported, None if window is None else int(window)):
+            self._cut = (
+                f"The input was cut by the server: {expected.value:,} tokens were sent, {reported:,} reached the model."
+            )

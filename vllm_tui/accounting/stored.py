@@ -9,8 +9,11 @@ from vllm_tui.accounting.figures import (
     UNKNOWN,
     ConversationFigures,
     Figure,
+    Phase,
+    Span,
     TurnFigures,
     conversation_of,
+    join_spans,
     total_of,
 )
 from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
@@ -50,6 +53,8 @@ def turn_figures(turn: Turn, window: int | None = None) -> TurnFigures:
         mean_tokens_per_second=_mean_speed(turn, output),
         phase="finished" if turn.status != "running" else "idle",
         requests=len(requests),
+        spans=join_spans(*(_spans(entry) for entry in turn.rounds)),
+        input_cut=_cut(turn, window),
     )
 
 
@@ -102,6 +107,26 @@ def _first_answer(turn: Turn) -> Figure:
             return _seconds(before + entry.timing.first_answer)
         before += entry.timing.elapsed or 0.0
     return UNKNOWN
+
+
+def _spans(entry: Round) -> tuple[Span, ...]:
+    """Return where the time of a round went, as far as its four times tell; tools ran outside of it."""
+    timing = entry.timing
+    if timing.elapsed is None:
+        return ()
+    first = timing.elapsed if timing.first_token is None else timing.first_token
+    answer = timing.elapsed if timing.first_answer is None else timing.first_answer
+    content = entry.answer.content
+    has_thoughts = not isinstance(content, str) and any(block.type == "thinking" for block in content)
+    between: Phase = "reasoning" if has_thoughts else "calling"
+    spans = (Span("waiting", first), Span(between, answer - first), Span("answering", timing.elapsed - answer))
+    return tuple(span for span in spans if span.seconds > 0)
+
+
+def _cut(turn: Turn, window: int | None) -> str:
+    """Say that the input filled the window; whether the server cut it, only a count from before it left could tell."""
+    used = max((entry.usage.input_tokens or 0 for entry in turn.rounds if entry.usage), default=0)
+    return "The input filled the window: the server may have cut it." if window and used >= window - 1 else ""
 
 
 def _mean_speed(turn: Turn, output: Figure) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from vllm_tui.domain.budget import Budget, check_budget, is_input_cut
+from vllm_tui.domain.window import Budget, check_budget, is_input_cut
 
 EXACT = 3000
 PARTS = (("system", 75), ("tools", 400), ("history", 2000), ("question", 525))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures, conversation_of
 from vllm_tui.ui.activity import READY, Status
-from vllm_tui.ui.figures_text import answer_line, bar, figures_line, percent, seconds, sidebar
+from vllm_tui.ui.figures_text import answer_line, bar, figures_line, percent, seconds
+from vllm_tui.ui.sidebar_text import sidebar
 from vllm_tui.ui.widgets.hintline import hint_line
 from vllm_tui.ui.widgets.keyline import key_line
 from vllm_tui.ui.widgets.topline import Subject, short_model, top_line

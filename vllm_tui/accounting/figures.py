@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 FigureSource = Literal["server", "computed", "estimate"]
@@ -54,7 +54,7 @@ class Figure:
             return self.note or "Unknown: the server has not said, and nothing here can count it."
         parts = [_MEANINGS[self.source], self.note]
         if self.other is not None and self.other.source is not None:
-            parts += [f"Another source says {self.other.value:,} {self.other.mark}.", self.other.note]
+            parts += [f"Another source says {_number(self.other.value)} {self.other.mark}.", self.other.note]
         return " ".join(part for part in parts if part)
 
     def beside(self, other: Figure) -> Figure:
@@ -65,6 +65,10 @@ class Figure:
 
 
 UNKNOWN = Figure()
+
+
+def _number(value: float | None) -> str:
+    return "nothing" if value is None else f"{round(value, 3):,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,9 @@ class TurnFigures:
 
     `tool_results` are tokens of tool output, a part of `input`. `output` is `reasoning`, `answer` and `tool_calls`
     together with what closes them. `context_used` is the last request's input and output. `input_parts` splits the
-    last request's input where it was computed. `spans` says where the time went.
+    input of the requests that were counted before they left; `parts_source` says how. `spans` says where the time
+    went; `server_time` and `queue_time` are the server's own words on it, `network_time` what lies between them and
+    what was measured here. `input_cut` is a sentence where the server left out a part of the input.
     """
 
     input: Figure = UNKNOWN
@@ -109,10 +115,15 @@ class TurnFigures:
     elapsed: Figure = UNKNOWN
     tokens_per_second: Figure = UNKNOWN
     mean_tokens_per_second: Figure = UNKNOWN
+    server_time: Figure = UNKNOWN
+    queue_time: Figure = UNKNOWN
+    network_time: Figure = UNKNOWN
     phase: Phase = "idle"
     requests: int = 0
     input_parts: tuple[Part, ...] = ()
+    parts_source: FigureSource | None = None
     spans: tuple[Span, ...] = ()
+    input_cut: str = ""
 
     @property
     def context_share(self) -> float | None:
@@ -130,7 +141,8 @@ class TurnFigures:
 class ConversationFigures:
     """What a conversation cost: sums over its turns. A sum's source is the weakest of its parts.
 
-    `unknown_turns` counts turns with no figure at all; they are missing from the sums.
+    `unknown_turns` counts turns with no figure at all; they are missing from the sums. `input_parts` is empty unless
+    the input of every turn was split.
     """
 
     input: Figure = UNKNOWN
@@ -145,6 +157,8 @@ class ConversationFigures:
     elapsed: Figure = UNKNOWN
     turns: int = 0
     unknown_turns: int = 0
+    input_parts: tuple[Part, ...] = ()
+    parts_source: FigureSource | None = None
     parts: tuple[TurnFigures, ...] = field(default=(), repr=False)
 
     @property
@@ -153,13 +167,25 @@ class ConversationFigures:
         return weakest((self.input, self.output))
 
     def plus(self, turn: TurnFigures) -> ConversationFigures:
-        """Return these figures with one more turn, such as the one that runs."""
-        return conversation_of((*self.parts, turn))
+        """Return these figures with one more turn, such as the one that runs; costs the same however many there are."""
+        note = f"Sum over {self.turns + 1} turns."
+        sums = {name: total_of((getattr(self, name), getattr(turn, name)), note) for name in _SUMMED}
+        split = join_parts(self.input_parts, turn.input_parts) if self.input_parts or not self.turns else ()
+        sources = [source for source in (self.parts_source, turn.parts_source) if source is not None]
+        return ConversationFigures(
+            **sums,
+            turns=self.turns + 1,
+            unknown_turns=self.unknown_turns + (turn.total.value is None),
+            input_parts=split if turn.input_parts else (),
+            parts_source=min(sources, key=lambda source: _STRENGTH[source]) if sources else None,
+            parts=(*self.parts, turn),
+        )
 
 
 _SUMMED = (
     "input", "cached", "cache_write", "output", "reasoning", "answer", "tool_calls", "tool_results", "total", "elapsed",
 )  # fmt: skip
+_ADDED = (*_SUMMED, "server_time", "queue_time", "network_time")
 
 
 def weakest(figures: Iterable[Figure]) -> FigureSource | None:
@@ -185,11 +211,47 @@ def total_of(figures: Iterable[Figure], note: str = "") -> Figure:
     return result
 
 
+def join_parts(*splits: Iterable[Part]) -> tuple[Part, ...]:
+    """Return the parts of several inputs as one split: the same name once, in the order of first sight."""
+    tokens: dict[str, int] = {}
+    for split in splits:
+        for part in split:
+            tokens[part.name] = tokens.get(part.name, 0) + part.tokens
+    return tuple(Part(name, count) for name, count in tokens.items())
+
+
+def join_spans(*splits: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the spans of several stretches of time as one: each phase once."""
+    spent: dict[Phase, float] = {}
+    for split in splits:
+        for span in split:
+            spent[span.phase] = spent.get(span.phase, 0.0) + span.seconds
+    return tuple(Span(phase, seconds) for phase, seconds in spent.items())
+
+
 def conversation_of(turns: Iterable[TurnFigures]) -> ConversationFigures:
     """Return the sums over `turns`."""
-    parts = tuple(turns)
-    sums = {
-        name: total_of((getattr(part, name) for part in parts), f"Sum over {len(parts)} turns.") for name in _SUMMED
-    }
-    unknown = sum(part.total.value is None for part in parts)
-    return ConversationFigures(**sums, turns=len(parts), unknown_turns=unknown, parts=parts)
+    figures = ConversationFigures()
+    for turn in turns:
+        figures = figures.plus(turn)
+    return figures
+
+
+def resumed(before: TurnFigures, after: TurnFigures) -> TurnFigures:
+    """Return the figures of a turn that went on after it was cut: sums; times to the first token are those before."""
+    sums = {name: total_of((getattr(before, name), getattr(after, name))) for name in _ADDED}
+    busy = [turn.output.value / rate for turn in (before, after)
+            if turn.output.value and (rate := turn.mean_tokens_per_second.value)]  # fmt: skip
+    mean = sums["output"].value / sum(busy) if sums["output"].value and busy else None
+    return replace(
+        after,
+        **sums,  # type: ignore[arg-type]
+        ttft=before.ttft if before.ttft.is_known else after.ttft,
+        first_answer=before.first_answer if before.first_answer.is_known else after.first_answer,
+        mean_tokens_per_second=UNKNOWN if mean is None else replace(after.mean_tokens_per_second, value=mean),
+        requests=before.requests + after.requests,
+        input_parts=join_parts(before.input_parts, after.input_parts),
+        parts_source=after.parts_source or before.parts_source,
+        spans=join_spans(before.spans, after.spans),
+        input_cut=after.input_cut or before.input_cut,
+    )

@@ -40,7 +40,7 @@ class TurnRow:
 
 def conversation_table(turns: Iterable[Turn]) -> list[TurnRow]:
     """Return a row for each turn, numbered from 1."""
-    return [_row(number, turn, turn_figures(turn)) for number, turn in enumerate(turns, 1)]
+    return [turn_row(number, turn, turn_figures(turn)) for number, turn in enumerate(turns, 1)]
 
 
 def table_csv(rows: Sequence[TurnRow]) -> str:
@@ -60,7 +60,8 @@ def table_json(rows: Sequence[TurnRow]) -> str:
     return json.dumps([{name: getattr(row, name) for name in names} for row in rows], ensure_ascii=False, indent=1)
 
 
-def _row(number: int, turn: Turn, figures: TurnFigures) -> TurnRow:
+def turn_row(number: int, turn: Turn, figures: TurnFigures) -> TurnRow:
+    """Return the row of one turn with the figures it has, such as those that were measured live."""
     return TurnRow(
         number=number,
         question=turn.question.text,

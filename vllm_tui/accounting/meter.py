@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import UNKNOWN, Figure, Part, TurnFigures, total_of
+from vllm_tui.accounting.figures import UNKNOWN, Figure, TurnFigures, join_parts, total_of, weakest
 from vllm_tui.accounting.request_meter import RequestMeter
 from vllm_tui.accounting.split import Calibration, RequestFigures
 from vllm_tui.accounting.stored import conversation_figures, turn_figures
@@ -19,9 +19,12 @@ from vllm_tui.domain.events import (
     RetryScheduled,
     StreamEvent,
 )
+from vllm_tui.domain.window import is_input_cut
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.figures import Part
     from vllm_tui.domain.response import ChatResponse
+    from vllm_tui.domain.usage import Usage
 
 __all__ = ["TurnMeter", "conversation_figures", "turn_figures"]
 
@@ -47,7 +50,8 @@ class TurnMeter:
         self._encode = encode
         self._finished: list[RequestFigures] = []
         self._results: list[Figure] = []
-        self._parts: tuple[Part, ...] = ()
+        self._counted: list[RequestMeter] = []
+        self._cut = ""
         self._request = RequestMeter(encode)
         self._clock = TurnClock()
 
@@ -56,6 +60,17 @@ class TurnMeter:
         self._keep_request()
         self._request = RequestMeter(self._encode)
         self._clock.request_started(at)
+
+    def prompt_counted(self, figure: Figure, parts: tuple[Part, ...] = ()) -> None:
+        """Take the input of the running request as counted before it left."""
+        self._request.expected = figure
+        self._request.parts = parts
+        if parts and self._request not in self._counted:
+            self._counted.append(self._request)
+
+    def output_reserved(self, figure: Figure) -> None:
+        """Take the tokens that are kept free for the answer."""
+        self._reserved = figure
 
     def observe(self, event: StreamEvent, at: float) -> None:
         """Take one event of the stream that arrived at `at`."""
@@ -114,11 +129,18 @@ class TurnMeter:
             elapsed=self._clock.elapsed(now),
             tokens_per_second=self._clock.speed(now, self.calibration.tokens_per_delta),
             mean_tokens_per_second=self._clock.mean_speed(now, output),
+            **self._times(),
             phase=self._clock.phase,
             requests=len(requests),
-            input_parts=self._parts,
+            input_parts=join_parts(*(request.parts for request in self._counted)),
+            parts_source=weakest(request.expected for request in self._counted),
             spans=self._clock.spans(now),
+            input_cut=self._cut,
         )
+
+    def _times(self) -> dict[str, Figure]:
+        served, queued, around = self._clock.server_times
+        return {"server_time": served, "queue_time": queued, "network_time": around}
 
     def _keep_request(self) -> None:
         if self._clock.is_begun:
@@ -137,19 +159,28 @@ class TurnMeter:
 
     def _take_counted(self, event: PromptCounted) -> None:
         note = f"Counted before the request left. {event.note}".strip()
-        self._request.expected = Figure(event.input_tokens, event.source, note)
-        self._parts = tuple(Part(name, tokens) for name, tokens in event.parts)
+        figure = Figure(event.input_tokens, event.source, note)
+        self.prompt_counted(figure, tuple(Part(name, tokens) for name, tokens in event.parts))
+        self.output_reserved(Figure(event.output_reserved, "computed", "Asked for as the longest answer."))
         if not self._window.is_known and event.context_window is not None:
             self._window = Figure(event.context_window, "server", "The model's own window.")
-        self._reserved = Figure(event.output_reserved, "computed", "Asked for as the longest answer.")
 
     def _take_response(self, response: ChatResponse, at: float) -> None:
         self._clock.enter("finished", at)
-        self._clock.take_metrics(response.metadata.get("vllm:metrics"))
+        self._clock.take_metrics(response.metadata.get("vllm:metrics"), at)
         request = self._request
         for index, block in enumerate(response.content):
             request.cover(index, block, self.calibration)
         request.usage = response.usage
         usage = response.usage
+        self._note_cut(request.expected, usage)
         if usage is not None and usage.output_tokens and usage.source == "server" and not request.extra:
             self.calibration = self.calibration.learned(request.deltas, request.characters, usage.output_tokens)
+
+    def _note_cut(self, expected: Figure, usage: Usage | None) -> None:
+        window, reported = self._window.value, usage.input_tokens if usage else None
+        counted = int(expected.value) if expected.value is not None and expected.source != "estimate" else None
+        if is_input_cut(counted, reported, None if window is None else int(window)):
+            self._cut = (
+                f"The input was cut by the server: {counted:,} tokens were sent, {reported:,} reached the model."
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import UNKNOWN, Figure
+from vllm_tui.accounting.figures import UNKNOWN, Figure, Part
 from vllm_tui.accounting.live_text import TextCounter
 from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
 
@@ -34,6 +34,7 @@ class RequestMeter:
     def __init__(self, encode: Callable[[str], Sequence[int]] | None) -> None:
         self._encode = encode
         self.expected: Figure = UNKNOWN
+        self.parts: tuple[Part, ...] = ()
         self.usage: Usage | None = None
         self._blocks: dict[int, _Shown] = {}
 

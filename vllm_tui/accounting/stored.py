@@ -10,11 +10,15 @@ from vllm_tui.accounting.figures import (
     ConversationFigures,
     Figure,
     Part,
+    Phase,
+    Span,
     TurnFigures,
     conversation_of,
+    join_spans,
     total_of,
 )
 from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
+from vllm_tui.domain.window import is_input_cut
 
 if TYPE_CHECKING:
     from vllm_tui.domain.messages import Message
@@ -53,6 +57,8 @@ def turn_figures(turn: Turn, window: int | None = None) -> TurnFigures:
         requests=len(requests),
         input_parts=_parts(turn),
         output_reserved=_reserved(turn),
+        spans=join_spans(*(_spans(entry) for entry in turn.rounds)),
+        input_cut=_cut(turn, window),
     )
 
 
@@ -118,6 +124,34 @@ def _first_answer(turn: Turn) -> Figure:
             return _seconds(before + entry.timing.first_answer)
         before += entry.timing.elapsed or 0.0
     return UNKNOWN
+
+
+def _spans(entry: Round) -> tuple[Span, ...]:
+    """Return where the time of a round went, as far as its four times tell; tools ran outside of it."""
+    timing = entry.timing
+    if timing.elapsed is None:
+        return ()
+    first = timing.elapsed if timing.first_token is None else timing.first_token
+    answer = timing.elapsed if timing.first_answer is None else timing.first_answer
+    content = entry.answer.content
+    has_thoughts = not isinstance(content, str) and any(block.type == "thinking" for block in content)
+    between: Phase = "reasoning" if has_thoughts else "calling"
+    spans = (Span("waiting", first), Span(between, answer - first), Span("answering", timing.elapsed - answer))
+    return tuple(span for span in spans if span.seconds > 0)
+
+
+def _cut(turn: Turn, window: int | None) -> str:
+    """Say that the input was cut, or may have been where nobody had counted it before it left."""
+    for entry in turn.rounds:
+        reported = entry.usage.input_tokens if entry.usage else None
+        counted = entry.counted
+        size = counted.context_window if counted is not None and counted.context_window else window
+        if counted is not None and counted.source == "computed":
+            if is_input_cut(counted.input_tokens, reported, size):
+                return f"The input was cut by the server: {counted.input_tokens:,} tokens were sent, {reported:,} read."
+        elif reported is not None and size and reported >= size - 1:
+            return "The input filled the window: the server may have cut it."
+    return ""
 
 
 def _mean_speed(turn: Turn, output: Figure) -> Figure:

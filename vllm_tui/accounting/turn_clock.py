@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import UNKNOWN, Figure, Phase, Span
+from vllm_tui.accounting.figures import UNKNOWN, Figure, Phase, Span, total_of
 
 if TYPE_CHECKING:
     from vllm_tui.domain.events import BlockKind
@@ -15,6 +15,15 @@ SPEED_WINDOW = 2.0
 
 _SLICE = 0.1
 PHASE_OF: dict[str, Phase] = {"thinking": "reasoning", "text": "answering", "tool_call": "calling"}
+_SERVER_TIMES = ("time_to_first_token", "generation_time", "queue_time")
+_SERVED = "Time to first token and generation, as the server measured them."
+_QUEUED = "Part of the server's time to first token."
+_AROUND = "Measured here, minus the server's own time: network, proxies, this program."
+
+
+def _seconds(metrics: object, name: str) -> float | None:
+    value = metrics.get(name) if isinstance(metrics, dict) else None
+    return value / 1000 if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 class TurnClock:
@@ -32,6 +41,7 @@ class TurnClock:
         self._slice_end = -1.0
         self._slice_count = 0
         self._kind = ""
+        self._served, self._queued, self._around = UNKNOWN, UNKNOWN, UNKNOWN
 
     @property
     def is_begun(self) -> bool:
@@ -73,11 +83,25 @@ class TurnClock:
         if kind == "text" and not self.first_answer.is_known:
             self.first_answer = Figure(at - begun, "computed", "Measured here, from the question to the first answer.")
 
-    def take_metrics(self, metrics: object) -> None:
-        """Keep the server's own time to first token beside ours (vLLM with per-request metrics)."""
-        value = metrics.get("time_to_first_token_ms") if isinstance(metrics, dict) else None
-        if isinstance(value, int | float) and self.ttft.is_known:
-            self.ttft = self.ttft.beside(Figure(value / 1000, "server", "The rest is network and client."))
+    def take_metrics(self, metrics: object, at: float) -> None:
+        """Keep the server's own times of the request that ended at `at` (vLLM with per-request metrics)."""
+        first, generation, queue = (_seconds(metrics, f"{name}_ms") for name in _SERVER_TIMES)
+        if first is None:
+            return
+        if self.ttft.is_known and self.ttft.other is None:
+            self.ttft = self.ttft.beside(Figure(first, "server", "The rest is network and client."))
+        if generation is None:
+            return
+        around = max(0.0, at - self._request_at - first - generation)
+        self._served = total_of((self._served, Figure(first + generation, "server", _SERVED)), _SERVED)
+        self._around = total_of((self._around, Figure(around, "computed", _AROUND)), _AROUND)
+        if queue is not None:
+            self._queued = total_of((self._queued, Figure(queue, "server", _QUEUED)), _QUEUED)
+
+    @property
+    def server_times(self) -> tuple[Figure, Figure, Figure]:
+        """Return the seconds the server worked and those it let the request queue, by itself, and the rest."""
+        return self._served, self._queued, self._around
 
     def end_of(self, now: float) -> float:
         """Return `now`, or when the turn ended."""

@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Literal
 
 from vllm_tui.domain.blocks import Block, TextBlock, ToolCallBlock
-from vllm_tui.domain.budget import is_input_cut
 from vllm_tui.domain.errors import InvalidRequest, NotFound, VLLMError
 from vllm_tui.domain.events import (
     BlockFinished,
@@ -23,6 +22,7 @@ from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse
 from vllm_tui.domain.values import JsonObject
+from vllm_tui.domain.window import is_input_cut
 from vllm_tui.provider.attempt import Attempt, EmptyAnswer
 from vllm_tui.provider.prepare import Prepared, prepare
 from vllm_tui.provider.reporting import CallReport

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vllm_tui.domain.budget import Budget, check_budget, estimate_tokens, fit_messages
+from vllm_tui.domain.budget import estimate_tokens, fit_messages
 from vllm_tui.domain.errors import ContextLengthExceeded
 from vllm_tui.domain.events import HistoryTrimmed, Notice, PromptCounted, StreamEvent
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
+from vllm_tui.domain.window import Budget, check_budget
 from vllm_tui.provider.counting import Counted, Counting
 from vllm_tui.provider.history import repair
 from vllm_tui.provider.observing import Reporter

@@ -38,6 +38,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("profile", "Choose the profile (server)", slash="profile", argument="[name]"),
     Action("new", "New conversation", "ctrl+n", "^N", "new"),
     Action("sidebar", "Show or hide the sidebar (from 100 columns)", "f9", "F9", "sidebar"),
+    Action("figures", "Figures: every number of every turn and how it is known", "ctrl+g", "^G", "figures"),
     Action("theme", "Choose the theme", slash="theme", argument="[name]"),
     Action("again", "Answer the last question again", slash="again"),
     Action("go_on", "Continue an answer that was cut", slash="continue"),

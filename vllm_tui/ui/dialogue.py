@@ -24,9 +24,10 @@ from vllm_tui.ui.widgets.prompt import Prompt
 from vllm_tui.ui.widgets.topline import short_model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.events import TurnEvent
     from vllm_tui.engine.turn_run import TurnSettings
     from vllm_tui.settings.layers import Settings
@@ -157,10 +158,14 @@ class Dialogue:
         """Return the efforts this model takes as words; `default` is not sent."""
         return [level or "default" for level in self.efforts.levels(self.model)]
 
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """Return the turns of the conversation, the running one included."""
+        return self._conversation.turns if self._conversation else ()
+
     def last_answer(self) -> str:
         """Return the text of the newest answer, empty when there is none."""
-        turns = self._conversation.turns if self._conversation else []
-        answers = (turn.rounds[-1].answer.text for turn in reversed(turns) if turn.rounds)
+        answers = (turn.rounds[-1].answer.text for turn in reversed(self.turns) if turn.rounds)
         return next((answer for answer in answers if answer), "")
 
     async def close(self) -> None:

@@ -1,16 +1,44 @@
-"""Figures as text: the sidebar's rows, the one line of a narrow screen, the line under an answer."""
+"""Figures as text: numbers, bars, the one line of a narrow screen, the line under an answer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
 from textual.content import Content
 
-from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures
+from vllm_tui.accounting.figures import Figure, Phase, TurnFigures
 
 LEGEND = "● server  ◐ computed  ○ estimate"
 UNKNOWN_TEXT = "–"
-_VALUE_END = 19
-_BAR_START = 23
-_NEARLY_FULL, _FULL = 0.8, 0.95
+NEARLY_FULL, FULL = 0.8, 0.95
+"""Shares of the window from which it is shown as nearly full and as full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swatch:
+    """How one kind of thing looks in a stacked bar: a texture and a colour, as colour alone is not for everyone."""
+
+    glyph: str
+    style: str
+
+
+CACHED, INPUT = Swatch("░", "$quiet"), Swatch("▒", "$foreground")
+REASONING, ANSWER, CALLS = Swatch("▓", "$warning"), Swatch("█", "$accent"), Swatch("▚", "$success")
+PHASES: dict[Phase, tuple[str, Swatch]] = {
+    "waiting": ("wait", Swatch("┄", "$quiet")),
+    "retrying": ("retries", Swatch("×", "$error")),
+    "reasoning": ("reasoning", REASONING),
+    "calling": ("calls", CALLS),
+    "tools": ("tools run", Swatch("▞", "$foreground")),
+    "answering": ("answer", ANSWER),
+}
+"""The phases of a turn in the order they are shown; `wait` is connection, queue and prefill, which look alike here."""
+
+
+Show = Callable[[Figure], str]
+"""Writes a figure as text."""
 
 
 def count(figure: Figure) -> str:
@@ -39,19 +67,59 @@ def bar(share: float, width: int) -> str:
     return "▇" * filled + "▁" * (width - filled)
 
 
+def cells(values: Sequence[float], width: int) -> list[int]:
+    """Divide `width` cells by `values`; the cells add up to `width`, and what is above zero gets one where it can."""
+    total = sum(values)
+    if total <= 0 or width <= 0:
+        return [0] * len(values)
+    edges, whole = [0], 0.0
+    for value in values:
+        whole += value
+        edges.append(min(width, round(whole / total * width)))
+    edges[-1] = width
+    found = [end - begin for begin, end in pairwise(edges)]
+    for place, value in enumerate(values):
+        largest = max(range(len(found)), key=found.__getitem__)
+        if value > 0 and not found[place] and found[largest] > 1:
+            found[place], found[largest] = 1, found[largest] - 1
+    return found
+
+
+def stacked(segments: Sequence[tuple[float, Swatch]], width: int) -> Content:
+    """Return one bar of `width` cells that shows the shares of its segments; a flat line when all are zero."""
+    sizes = cells([value for value, _ in segments], width)
+    if not any(sizes):
+        return Content.styled("▁" * width, "$line")
+    return Content.assemble(
+        *((swatch.glyph * size, swatch.style) for size, (_, swatch) in zip(sizes, segments, strict=True))
+    )
+
+
+def token_segments(turn: TurnFigures) -> list[tuple[float, Swatch]]:
+    """Return the tokens of a turn by kind: input from the cache, other input, reasoning, answer, calls."""
+    values = (turn.cached, turn.input, turn.reasoning, turn.answer, turn.tool_calls)
+    cached, given, reasoning, answer, calls = (max(0.0, float(figure.value or 0)) for figure in values)
+    kinds = (CACHED, INPUT, REASONING, ANSWER, CALLS)
+    return list(zip((cached, max(0.0, given - cached), reasoning, answer, calls), kinds, strict=True))
+
+
+def time_segments(turn: TurnFigures) -> list[tuple[float, Swatch]]:
+    """Return the seconds of a turn by phase."""
+    spent = {span.phase: span.seconds for span in turn.spans}
+    return [(spent.get(phase, 0.0), swatch) for phase, (_, swatch) in PHASES.items()]
+
+
+def compact(figure: Figure, room: int) -> str:
+    """Return a number of tokens in at most `room` columns, shortened to thousands or millions where it must."""
+    text = count(figure)
+    if len(text) <= room or figure.value is None:
+        return text
+    return f"{figure.value / 1e3:,.0f} k" if figure.value < 1e6 else f"{figure.value / 1e6:,.1f} M"
+
+
 def percent(share: float) -> str:
     """Return a share as whole per cent; below one half per cent that is `<1 %`."""
     return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
-
-
-def sidebar(turn: TurnFigures, conversation: ConversationFigures, width: int) -> Content:
-    """Return all rows of the sidebar; the same figure is always on the same row."""
-    rows = [_heading("THIS TURN", "", width), *_token_rows(turn, width), _BLANK, *_time_rows(turn), _BLANK]
-    rows += [*_context_rows(turn, width), _BLANK]
-    turns = f"{conversation.turns} turn{'' if conversation.turns == 1 else 's'}"
-    rows += [_heading("CONVERSATION", turns, width), *_token_rows(conversation, width), _BLANK]
-    rows.append(Content.styled(LEGEND, "$quiet"))
-    return Content("\n").join(row.truncate(width, ellipsis=True) for row in rows)
 
 
 def figures_line(turn: TurnFigures) -> str:
@@ -59,7 +127,7 @@ def figures_line(turn: TurnFigures) -> str:
     if not turn.requests:
         return ""
     parts = [f"{turn.input.mark or turn.output.mark} {count(turn.input)}→{count(turn.output)}".strip()]
-    parts += [f"{rate.value:.0f} tok/s" for rate in (_rate(turn),) if rate.value is not None]
+    parts += [f"{rate.value:.0f} tok/s" for rate in (rate_of(turn),) if rate.value is not None]
     parts += [seconds(turn.ttft)] if turn.ttft.is_known else []
     parts += [f"ctx {percent(turn.context_share)}"] if turn.context_share is not None else []
     return " · ".join(parts)
@@ -71,66 +139,12 @@ def answer_line(turn: TurnFigures) -> str:
         return ""
     mark = turn.output.mark or turn.input.mark
     parts = [f"{mark} {count(turn.input)} in", f"{count(turn.output)} out"]
-    parts += [f"{rate.value:.0f} tok/s" for rate in (_rate(turn),) if rate.value is not None]
+    parts += [f"{rate.value:.0f} tok/s" for rate in (rate_of(turn),) if rate.value is not None]
     parts += [seconds(turn.elapsed)] if turn.elapsed.is_known else []
+    parts += ["input cut by the server"] if turn.input_cut else []
     return " · ".join(parts)
 
 
-_BLANK = Content("")
-
-
-def _rate(turn: TurnFigures) -> Figure:
+def rate_of(turn: TurnFigures) -> Figure:
+    """Return the speed of the moment, the mean one when nothing is written."""
     return turn.tokens_per_second if turn.tokens_per_second.is_known else turn.mean_tokens_per_second
-
-
-def _heading(title: str, note: str, width: int) -> Content:
-    return Content.assemble((title, "bold"), (note.rjust(max(width - len(title), 0)), "$quiet"))
-
-
-def _row(label: str, value: str, mark: str, tail: str = "") -> Content:
-    gap = max(_VALUE_END - len(label), len(value) + 1)
-    plain = f"{value.rjust(gap)} {mark or ' '}"
-    return Content.assemble((label, "$quiet"), plain, (tail, "$accent"))
-
-
-def _token_row(label: str, figure: Figure, total: Figure, width: int) -> Content:
-    share = figure.value / total.value if figure.value is not None and total.value else None
-    room = width - _BAR_START
-    tail = "  " + bar(share, room) if share is not None and room >= 4 else ""
-    mark = figure.mark + ("≠" if figure.other is not None else "")
-    return _row(label, count(figure), mark, tail)
-
-
-def _token_rows(figures: TurnFigures | ConversationFigures, width: int) -> list[Content]:
-    total = figures.total
-    rows = [
-        _token_row("input", figures.input, total, width),
-        _token_row(" cached", figures.cached, total, width),
-        _token_row("reasoning", figures.reasoning, total, width),
-        _token_row("answer", figures.answer, total, width),
-    ]
-    if figures.tool_calls.value:
-        rows.append(_token_row("tool calls", figures.tool_calls, total, width))
-    return [*rows, _row("total", count(total), total.mark)]
-
-
-def _time_rows(turn: TurnFigures) -> list[Content]:
-    rate = _rate(turn)
-    return [
-        _row("first token", seconds(turn.ttft), turn.ttft.mark),
-        _row("first answer", seconds(turn.first_answer), turn.first_answer.mark),
-        _row("speed", speed(rate), rate.mark),
-        _row("elapsed", seconds(turn.elapsed), turn.elapsed.mark),
-    ]
-
-
-def _context_rows(turn: TurnFigures, width: int) -> list[Content]:
-    share = turn.context_share
-    window = count(turn.context_window)
-    if share is None:
-        note = f"window {window}" if turn.context_window.is_known else "window unknown"
-        return [_heading("CONTEXT", note, width), Content.styled(bar(0, width), "$line")]
-    tone = "$error" if share >= _FULL else "$warning" if share >= _NEARLY_FULL else "$accent"
-    warning = "! " if share >= _NEARLY_FULL else ""
-    note = f"{warning}{count(turn.context_used)} of {window}  {percent(share)}"
-    return [_heading("CONTEXT", note, width), Content.styled(bar(share, width), tone)]

@@ -8,9 +8,16 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures
+from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures, conversation_of, resumed
 from vllm_tui.domain.events import BlockDelta, RetryScheduled
-from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent, TurnFinished
+from vllm_tui.engine.events import (
+    RequestStarted,
+    ToolRunFinished,
+    ToolRunStarted,
+    TurnEvent,
+    TurnFinished,
+    TurnStarted,
+)
 from vllm_tui.ui.activity import READY, Activity, Status, outcome_of
 from vllm_tui.ui.figures_text import answer_line, figures_line
 from vllm_tui.ui.widgets.hintline import HintLine
@@ -56,6 +63,9 @@ class TurnShow:
         self._begun: TurnMeter | None = None
         self._turn = TurnFigures()
         self._before = ConversationFigures()
+        self._kept: dict[str, TurnFigures] = {}
+        self._turn_id = ""
+        self._cut: TurnFigures | None = None
         self._retry: tuple[int, RetryScheduled] | None = None
         self._is_settled = True
 
@@ -66,12 +76,22 @@ class TurnShow:
 
     def load(self, turns: Sequence[Turn]) -> None:
         """Show stored turns and what they cost."""
-        from vllm_tui.accounting.stored import conversation_figures, turn_figures  # not before the first frame
+        from vllm_tui.accounting.stored import turn_figures  # not before the first frame
 
-        self._turn = turn_figures(turns[-1], self.window) if turns else self._with_window(TurnFigures())
-        self._before = conversation_figures(turns[:-1])
-        self.stage.transcript.load(turns, lambda turn: answer_line(turn_figures(turn)))
+        self._kept = {turn.id: turn_figures(turn, self.window) for turn in turns}
+        self._turn_id = turns[-1].id if turns else ""
+        self._turn = self._kept[self._turn_id] if turns else self._with_window(TurnFigures())
+        self._sum_before()
+        self.stage.transcript.load(turns, lambda turn: answer_line(self._kept[turn.id]))
         self.rest(READY)
+
+    def figures_of(self, turn: Turn) -> TurnFigures:
+        """Return what is known of a turn of this conversation, be it stored, finished or running."""
+        from vllm_tui.accounting.stored import turn_figures  # not before the first frame
+
+        if turn.id == self._turn_id:
+            return self._turn
+        return self._kept.get(turn.id) or turn_figures(turn, self.window)
 
     def use_window(self, window: int | None) -> None:
         """Measure against a context window of `window` tokens from now on."""
@@ -83,7 +103,8 @@ class TurnShow:
         """A question was sent; with `encode`, the tokens of a text, figures are exact sooner."""
         from vllm_tui.accounting.meter import TurnMeter  # not before the first frame
 
-        self._keep_turn()
+        self._turn_id, self._cut = "", None
+        self._sum_before()
         calibration = self._begun.calibration if self._begun else None
         self._begun = TurnMeter(self.window, calibration=calibration, encode=encode)
         self._turn = self._with_window(TurnFigures())
@@ -106,6 +127,8 @@ class TurnShow:
             return
         self._end_retry()
         match event:
+            case TurnStarted():
+                self._take_turn(event)
             case RequestStarted():
                 self._meter.request_started(now)
             case ToolRunStarted():
@@ -121,7 +144,7 @@ class TurnShow:
                 self.tick()
                 return
             case _:
-                self._meter.observe(event, now)  # type: ignore[arg-type]
+                self._meter.observe(event, now)
         self.stage.transcript.apply(event)
 
     def settle(self, turn: Turn, event: TurnFinished | None = None) -> None:
@@ -133,6 +156,8 @@ class TurnShow:
         self._meter.turn_finished(self._clock())
         self.stage.transcript.apply(event or TurnFinished(turn))
         self._turn = self._figures()
+        if turn.id == self._turn_id:  # else it never began, and this is the turn before
+            self._kept[turn.id] = self._turn
         if line := answer_line(self._turn):
             self.stage.transcript.set_footer(line)
         self.rest(outcome_of(turn.status, self.activity.max_tokens))
@@ -163,7 +188,8 @@ class TurnShow:
             stage.hintline.show_figures(figures_line(self._turn))
 
     def _figures(self) -> TurnFigures:
-        return self._with_window(self._meter.figures(self._clock()))
+        figures = self._with_window(self._meter.figures(self._clock()))
+        return figures if self._cut is None else resumed(self._cut, figures)
 
     def _with_window(self, figures: TurnFigures) -> TurnFigures:
         if self.window is None or figures.context_window.is_known:
@@ -180,9 +206,15 @@ class TurnShow:
             self.stage.transcript.remove_note(self._retry[0])
             self._retry = None
 
-    def _keep_turn(self) -> None:
-        if self._turn.requests:
-            self._before = self._before.plus(self._turn)
+    def _take_turn(self, event: TurnStarted) -> None:
+        self._turn_id = event.turn.id
+        self._cut = self._kept.get(event.turn.id) if event.is_resumed else None
+        self._kept.pop(event.replaced or "", None)
+        self._sum_before()
+
+    def _sum_before(self) -> None:
+        turns = (turn for turn_id, turn in self._kept.items() if turn_id != self._turn_id)
+        self._before = conversation_of(turn for turn in turns if turn.requests)
 
     def _retry_text(self, event: RetryScheduled, now: float) -> str:
         left = self.activity.retry_seconds(now)

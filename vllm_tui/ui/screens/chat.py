@@ -165,6 +165,17 @@ class ChatScreen(ChatViews):
     def _copy(self, event: messages.CopyRequested) -> None:
         self.say(self._host.send_copy(event.text, event.what), "good")
 
+    @on(messages.BlockChosen)
+    def _show_block(self, event: messages.BlockChosen) -> None:
+        block = self._view.document.block(event.block_id)
+        if block is None:
+            return
+        match event.kind:
+            case "footer":
+                self.open_figures(self._view.document.turn_of(block))
+            case _:
+                self.say("there is nothing more to show of this block")
+
     @on(messages.CodeAsked)
     def _ask_for_number(self, event: messages.CodeAsked) -> None:
         self.say(f"which code block? 1 to {min(event.count, 9)}")
@@ -194,10 +205,12 @@ class ChatScreen(ChatViews):
 
     def _tick(self) -> None:
         self.show.tick()
+        self.refresh_figures()
 
     def _rest(self) -> None:
         self.ticker.pause()
         self._show_keys()
+        self.refresh_figures()
 
     def _show_keys(self) -> None:
         where: Where = "transcript" if self._view.has_focus else "busy" if self.show.is_running else "prompt"

@@ -13,12 +13,17 @@ from vllm_tui.ui.screens.pick import Choice, PickScreen
 from vllm_tui.ui.themes import THEME_NAMES
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.figures import TurnFigures
+    from vllm_tui.domain.turns import Turn
     from vllm_tui.settings.layers import Settings
+    from vllm_tui.ui.screens.figures import FiguresScreen
     from vllm_tui.ui.screens.welcome import Welcome
 
 
 class ChatViews(ChatActions):
     """The actions that show help, palette, lists and the other screens, each as `action_<name>` of the action table."""
+
+    _figures: FiguresScreen | None = None
 
     def action_help(self) -> None:
         """Show every key."""
@@ -71,6 +76,29 @@ class ChatViews(ChatActions):
         """Offer the themes."""
         choices = [Choice(f"theme:{name}", name) for name in THEME_NAMES]
         self.app.push_screen(PickScreen("theme …", choices, current=f"theme:{self.app.theme}"), self._run_choice)
+
+    def action_figures(self) -> None:
+        """Show the figures of all turns."""
+        self.open_figures()
+
+    def open_figures(self, turn_id: str = "") -> None:
+        """Show the figures of all turns and explain those of one."""
+        from vllm_tui.ui.screens.figures import FiguresScreen
+
+        if not isinstance(self.app.screen, FiguresScreen):
+            self._figures = FiguresScreen(self._entries(), turn_id, self._host.send_copy)
+            self.app.push_screen(self._figures, lambda _: self._forget_figures())
+
+    def refresh_figures(self) -> None:
+        """Bring the figures up to date while they are shown."""
+        if self._figures is not None and self._figures.is_mounted:
+            self._figures.show(self._entries())
+
+    def _entries(self) -> list[tuple[Turn, TurnFigures]]:
+        return [(turn, self.show.figures_of(turn)) for turn in self.dialogue.turns]
+
+    def _forget_figures(self) -> None:
+        self._figures = None
 
     def _choose_model(self, model: str | None) -> None:
         if model is not None:

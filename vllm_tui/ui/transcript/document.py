@@ -72,6 +72,10 @@ class Document:
         """Return the block with this id, None when it is gone."""
         return next((block for block in reversed(self.blocks) if block.id == block_id), None)
 
+    def turn_of(self, block: Block) -> str:
+        """Return the id of the turn a block belongs to, empty for a note of the program outside of any."""
+        return next((turn_id for turn_id, number in self._turns.items() if number == block.turn), "")
+
     def begin_turn(self, turn_id: str, question: str, replaced: str | None = None) -> None:
         """Add the question of a new turn, in place of the turn it `replaced`."""
         gone = self._turns.pop(replaced, None) if replaced else None

@@ -25,7 +25,7 @@ from vllm_tui.accounting.figures import Figure, Part
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock
 from vllm_tui.domain.events import BlockStarted, ResponseFinished
 from vllm_tui.domain.messages import Message
-from vllm_tui.domain.response import ChatResponse, ModelInfo
+from vllm_tui.domain.response import ModelInfo
 from vllm_tui.domain.turns import Round, Timing, Turn
 from vllm_tui.domain.usage import Usage
 from vllm_tui.ui.screens.figures import FiguresScreen
@@ -97,7 +97,11 @@ def test_sidebar_live(snap_compare: Compare) -> None:
     assert picture(snap_compare, half, script, clock=clock)
 
 
-@pytest.mark.parametrize(("size", "theme"), [((120, 40), "dark"), ((100, 24), "dark"), ((120, 40), "light")])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [((120, 40), "dark"), ((100, 24), "dark"), ((120, 40), "light")],
+    ids=["120x40", "100x24", "light"],
+)
 def test_sidebar_final_with_the_servers_own_times(snap_compare: Compare, size: tuple[int, int], theme: str) -> None:
     clock = HandClock()
     stop, steps = held(clock)
@@ -234,12 +238,3 @@ def test_a_figure_explained(snap_compare: Compare, theme: str) -> None:
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["120x40", "80x24"])
 def test_no_turn_yet(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert shown(snap_compare, [], size=size)
-
-
-def test_a_response_can_be_built_for_these_pictures() -> None:
-    steps = served(answer("x"), None, **{"vllm:metrics": METRICS})
-    last = steps[-1]
-    assert isinstance(last, ResponseFinished)
-    assert last.response == ChatResponse(
-        content=(TextBlock(text="x"),), finish_reason="stop", metadata={"vllm:metrics": {**METRICS}}
-    )

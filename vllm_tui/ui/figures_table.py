@@ -14,7 +14,7 @@ from vllm_tui.ui.figures_text import ANSWER, INPUT, UNKNOWN_TEXT, cells, compact
 AnyFigures = TurnFigures | ConversationFigures
 
 _HEAD = 7
-_LEAST_QUESTION, _MOST_QUESTION = 14, 60
+_LEAST_QUESTION, _MOST_QUESTION = 13, 60
 _LEAST_BAR, _MOST_BAR = 10, 40
 _UNKNOWN = Figure()
 
@@ -43,13 +43,13 @@ def _rate(figure: Figure, _room: int) -> str:
 
 
 COLUMNS = (
-    Column("input", 10, 0, "input", _tokens),
+    Column("input", 9, 0, "input", _tokens),
     Column("cached", 10, 4, "cached", _tokens),
     Column("reasoning", 10, 2, "reasoning", _tokens),
-    Column("answer", 9, 1, "answer", _tokens),
+    Column("answer", 8, 1, "answer", _tokens),
     Column("calls", 8, 5, "tool_calls", _tokens),
     Column("results", 8, 7, "tool_results", _tokens),
-    Column("total", 10, 0, "total", _tokens),
+    Column("total", 9, 0, "total", _tokens),
     Column("1st token", 10, 4, "ttft", _time),
     Column("1st answer", 11, 6, "first_answer", _time),
     Column("time", 9, 1, "elapsed", _time),

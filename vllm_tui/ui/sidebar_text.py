@@ -156,7 +156,7 @@ def _context_rows(turn: TurnFigures, width: int) -> list[Row]:
     if share is None:
         note = f"window {window}" if turn.context_window.is_known else "window unknown"
         empty = Content.styled(bar(0, width), "$line")
-        return [(_ALWAYS, _heading("CONTEXT", note, width)), (_ALWAYS, empty), (_SOON, _room(turn))]
+        return [(_ALWAYS, _heading("CONTEXT", note, width)), (_ALWAYS, empty), (_SOON, Content(""))]
     used, whole = float(turn.context_used.value or 0), float(turn.context_window.value or 0)
     reserved = min(float(turn.output_reserved.value or 0), max(0.0, whole - used))
     tone = "$error" if share >= FULL else "$warning" if share >= NEARLY_FULL else "$accent"
@@ -166,22 +166,16 @@ def _context_rows(turn: TurnFigures, width: int) -> list[Row]:
         ("CONTEXT", "bold"), (note.rjust(width - 7), tone if warning else "$quiet"),
     )  # fmt: skip
     parts = [(used, Swatch(_USED, tone)), (reserved, _RESERVED), (max(0.0, whole - used - reserved), _FREE)]
-    return [(_ALWAYS, heading), (_ALWAYS, stacked(parts, width)), (_SOON, _room(turn, tone))]
+    return [(_ALWAYS, heading), (_ALWAYS, stacked(parts, width)), (_SOON, _room(turn, reserved, tone))]
 
 
-def _room(turn: TurnFigures, tone: str = "$quiet") -> Content:
+def _room(turn: TurnFigures, reserved: float, tone: str) -> Content:
     """Return what the window has left, or by how much it is exceeded."""
-    used, whole, reserved = turn.context_used.value, turn.context_window.value, turn.output_reserved
-    if used is None or whole is None:
-        return (
-            Content.styled(f"{_RESERVED.glyph} reserved {count(reserved)}", "$quiet") if reserved.value else Content("")
-        )
-    left = whole - used
+    left = float(turn.context_window.value or 0) - float(turn.context_used.value or 0)
     if left < 0:
-        return Content.styled(f"over the window by {-left:,}", tone)
-    free = Figure(max(0, left - (reserved.value or 0)))
-    kept = f"{_RESERVED.glyph} reserved {compact(reserved, 7)}  " if reserved.value else ""
-    return Content.styled(f"{kept}{_FREE.glyph} free {compact(free, 9)}", "$quiet")
+        return Content.styled(f"over the window by {-left:,.0f} tokens", tone)
+    kept = f"{_RESERVED.glyph} reserved {compact(Figure(reserved), 7)}  " if turn.output_reserved.value else ""
+    return Content.styled(f"{kept}{_FREE.glyph} free {compact(Figure(left - reserved), 9)}", "$quiet")
 
 
 def _heading(title: str, note: str, width: int) -> Content:

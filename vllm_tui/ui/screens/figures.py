@@ -38,11 +38,16 @@ class FiguresScreen(Screen[None]):
         #title, #totals { border-bottom: solid $line; height: 2; }
         #explanation { border-top: solid $line; height: 4; }
         #empty { height: 1fr; content-align: center middle; color: $quiet; }
-        OptionList, OptionList:focus { border: none; padding: 0 1; background: $background; }
+        OptionList, OptionList:focus { border: none; padding: 0 1; background: $background;
+                                       background-tint: $background 0%; }
         #turns { height: auto; max-height: 33%; }
         #details { height: 1fr; }
-        OptionList > .option-list--option-highlighted { background: $boost; color: $foreground; text-style: none; }
+        OptionList > .option-list--option-highlighted { background: $line; color: $foreground; text-style: none; }
         OptionList:focus > .option-list--option-highlighted { background: $input-selection-background; }
+    }
+    FiguresScreen:ansi {
+        OptionList > .option-list--option-highlighted { background: ansi_default; text-style: bold underline; }
+        OptionList:focus > .option-list--option-highlighted { background: ansi_default; text-style: reverse; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -113,10 +118,11 @@ class FiguresScreen(Screen[None]):
             widget.display = bool(self._entries)
         self.query_one("#empty").display = not self._entries
         turns = len(self._entries)
-        title = Content.assemble(
-            ("Figures", "bold"), (f"  {turns} turn{'' if turns == 1 else 's'}   ", "$quiet"), (LEGEND, "$quiet")
-        )
-        self._put("#title", title)
+        unknown = sum(figures.total.value is None for _, figures in self._entries)
+        note = f", {unknown} without a total and not in its sum" if unknown else ""
+        told = f"  {turns} turn{'' if turns == 1 else 's'}{note}"
+        gap = " " * max(3, self.size.width - 9 - len(told) - len(LEGEND))
+        self._put("#title", Content.assemble(("Figures", "bold"), (told + gap + LEGEND, "$quiet")))
         self._put("#keys", Content("  ").join(Content.assemble((key, "bold"), f" {what}") for key, what in _KEYS))
         if self._entries:
             self._fill_table()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import UNKNOWN, Figure, TurnFigures, join_parts, total_of, weakest
+from vllm_tui.accounting.figures import UNKNOWN, Figure, Part, TurnFigures, join_parts, total_of, weakest
 from vllm_tui.accounting.request_meter import RequestMeter
 from vllm_tui.accounting.split import Calibration, RequestFigures
 from vllm_tui.accounting.stored import conversation_figures, turn_figures
@@ -22,7 +22,6 @@ from vllm_tui.domain.events import (
 from vllm_tui.domain.window import is_input_cut
 
 if TYPE_CHECKING:
-    from vllm_tui.accounting.figures import Part
     from vllm_tui.domain.response import ChatResponse
     from vllm_tui.domain.usage import Usage
 

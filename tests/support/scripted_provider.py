@@ -21,7 +21,7 @@ from vllm_tui.domain.usage import Usage
 from vllm_tui.engine.conversation import Conversation
 from vllm_tui.settings.layers import Settings, load_settings
 from vllm_tui.settings.saving import save_session
-from vllm_tui.ui.launch import Encode
+from vllm_tui.ui.launch import Encode, VocabularyStand
 
 MODEL = ModelInfo(id="openai/gpt-oss-20b", display_name="gpt-oss-20b", context_window=131_072)
 USAGE = Usage(
@@ -188,6 +188,7 @@ class ScriptedBackend:
     checks: tuple[Check, ...] = (Check("address", "ok", "http://localhost:8000/v1"),)
     servers: tuple[LocalServer, ...] = ()
     is_demo: bool = False
+    stand: VocabularyStand = field(default_factory=VocabularyStand)
 
     def use_settings(self, settings: Settings) -> None:
         self.settings = settings
@@ -197,6 +198,13 @@ class ScriptedBackend:
         if self.save_error is not None:
             raise self.save_error
         return save_session(settings, new_profile=new_profile)
+
+    def vocabulary_for(self, model: str) -> VocabularyStand:
+        return self.stand
+
+    def fetch_vocabulary(self, model: str) -> str:
+        self.stand = VocabularyStand("vocabulary: downloading 42 %")
+        return "fetching"
 
     def use_demo(self) -> None:
         self.is_demo = True

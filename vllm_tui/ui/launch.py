@@ -96,6 +96,14 @@ def server_name(base_url: str) -> str:
     return parts.netloc.rpartition("@")[2] or base_url
 
 
+@dataclass(frozen=True, slots=True)
+class VocabularyStand:
+    """How the vocabulary stands in a few words, empty when there is nothing to say; whether that will change soon."""
+
+    words: str = ""
+    is_changing: bool = False
+
+
 class OpenConversation(Protocol):
     """A conversation that can be shown and continued; `engine.conversation.Conversation` is one."""
 
@@ -168,6 +176,14 @@ class Backend(Protocol):
 
     def encode_for(self, model: str) -> Encode | None:
         """Return what counts the tokens of `model` exactly, None when there is nothing yet; never waits."""
+        ...
+
+    def vocabulary_for(self, model: str) -> VocabularyStand:
+        """Return how the vocabulary for exact counts stands; never waits."""
+        ...
+
+    def fetch_vocabulary(self, model: str) -> str:
+        """Begin to download the vocabulary in the background; return what to say."""
         ...
 
     async def tidy(self) -> None:

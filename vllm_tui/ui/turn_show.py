@@ -74,6 +74,12 @@ class TurnShow:
         """Return whether a turn runs."""
         return self.activity.is_running
 
+    @property
+    def context_used(self) -> int | None:
+        """Return the tokens the last request and its answer took, None when nobody knows."""
+        value = self._turn.context_used.value
+        return None if value is None else int(value)
+
     def load(self, turns: Sequence[Turn]) -> None:
         """Show stored turns and what they cost."""
         from vllm_tui.accounting.stored import turn_figures  # not before the first frame

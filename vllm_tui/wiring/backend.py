@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vllm_tui.store.conversations import ConversationStore
     from vllm_tui.tools.policy import Policy
     from vllm_tui.tools.sources import ToolSources
-    from vllm_tui.ui.launch import Encode
+    from vllm_tui.ui.launch import Encode, VocabularyStand
 
 DAY_SECONDS = 86_400
 HAND_TOOL = "stub"
@@ -141,6 +141,18 @@ class LiveBackend:
         self._vocabulary.retry_if_installed()
         encoder = self._vocabulary.encoder
         return None if encoder is None else encoder.encode
+
+    def vocabulary_for(self, model: str) -> VocabularyStand:
+        """Return how the vocabulary for exact counts stands; never waits."""
+        from vllm_tui.wiring.vocabulary import stand_of
+
+        return stand_of(None if self._demo else self._vocabulary, model)
+
+    def fetch_vocabulary(self, model: str) -> str:
+        """Begin to download the vocabulary in the background; return what to say."""
+        from vllm_tui.wiring.vocabulary import fetch
+
+        return fetch(None if self._demo else self._vocabulary, model)
 
     async def tidy(self) -> None:
         """Delete the conversations past `retention_days`, never the one that is open; raises StorageError."""

@@ -15,6 +15,7 @@ from textual.worker import Worker, WorkerState
 from vllm_tui.ui.actions import SlashCommand, action_for_slash, bound_actions, read_prompt
 from vllm_tui.ui.activity import outcome_of
 from vllm_tui.ui.dialogue import Dialogue
+from vllm_tui.ui.draft_room import room_words
 from vllm_tui.ui.launch import Backend, Launch
 from vllm_tui.ui.screens.chat_actions import MODES
 from vllm_tui.ui.screens.chat_views import ChatViews
@@ -22,6 +23,7 @@ from vllm_tui.ui.themes import THEME_NAMES
 from vllm_tui.ui.transcript import messages
 from vllm_tui.ui.transcript.view import TranscriptView
 from vllm_tui.ui.turn_show import Stage, TurnShow
+from vllm_tui.ui.vocabulary_watch import VocabularyWatch
 from vllm_tui.ui.widgets.hintline import HintLine
 from vllm_tui.ui.widgets.keyline import KeyLine, Where
 from vllm_tui.ui.widgets.prompt import Prompt
@@ -70,6 +72,7 @@ class ChatScreen(ChatViews):
         self._clock = clock
         self._wants_sidebar = launch.sidebar
         self.is_begun = False
+        self._draft_warning = ""
 
     def compose(self) -> ComposeResult:
         """Lay out the screen from top to bottom."""
@@ -92,6 +95,7 @@ class ChatScreen(ChatViews):
         prompt.ask_about(short_model(self._launch.model))
         self._view.reasoning_mode = self._launch.reasoning_mode
         self.show = TurnShow(stage, self._rest, max_tokens=self._launch.max_tokens, clock=self._clock)
+        self.vocabulary = VocabularyWatch(self, self._backend, self.query_one(Sidebar).show_vocabulary)
         self.dialogue = Dialogue(
             self, self._launch, self._backend, self.show, prompt, self.action_model, self.offer_server
         )
@@ -115,6 +119,18 @@ class ChatScreen(ChatViews):
             self._show_keys()
         else:
             self.say("an answer is still running; your text stays here. Esc cancels the answer", "warning")
+
+    @on(Prompt.Changed)
+    def _judge_draft(self) -> None:
+        """Warn before a text is sent that leaves no room."""
+        used = self.show.context_used
+        text = self._prompt.whole_text
+        drops = self._backend.settings.value("truncation") == "auto"
+        words = room_words(used, self.show.window, len(text), drops_turns=drops)
+        if words != self._draft_warning:
+            if words or self.query_one(HintLine).message == self._draft_warning:
+                self.say(words, "warning")
+            self._draft_warning = words
 
     def _command(self, command: SlashCommand) -> bool:
         action = action_for_slash(command.word)
@@ -210,6 +226,8 @@ class ChatScreen(ChatViews):
     def _rest(self) -> None:
         self.ticker.pause()
         self._show_keys()
+        if self.dialogue.is_open:
+            self.vocabulary.look(self.dialogue.model)
         self.refresh_figures()
 
     def _show_keys(self) -> None:

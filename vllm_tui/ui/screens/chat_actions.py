@@ -14,6 +14,7 @@ from vllm_tui.ui.dialogue import Dialogue
 from vllm_tui.ui.launch import Backend, Launch
 from vllm_tui.ui.transcript.view import TranscriptView
 from vllm_tui.ui.turn_show import TurnShow
+from vllm_tui.ui.vocabulary_watch import VocabularyWatch
 from vllm_tui.ui.widgets.hintline import HintLine
 from vllm_tui.ui.widgets.prompt import Prompt
 
@@ -46,6 +47,7 @@ class ChatActions(Screen[None]):
     ticker: Timer
 
     dialogue: Dialogue
+    vocabulary: VocabularyWatch
     show: TurnShow
 
     def __init__(self, launch: Launch, backend: Backend) -> None:

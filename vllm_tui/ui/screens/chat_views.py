@@ -72,6 +72,10 @@ class ChatViews(ChatActions):
         else:
             self.say("the file holds no profiles; F4, F10, then n, saves the settings as one")
 
+    def action_vocab(self) -> None:
+        """Fetch the vocabulary for exact counts."""
+        self.say(self.vocabulary.fetch(self.dialogue.model))
+
     def action_theme(self) -> None:
         """Offer the themes."""
         choices = [Choice(f"theme:{name}", name) for name in THEME_NAMES]

@@ -76,6 +76,11 @@ class Prompt(TextArea, inherit_bindings=False):
         """Return the prompt as typed."""
         return Draft(self.text, self._pastes.used_in(self.text))
 
+    @property
+    def whole_text(self) -> str:
+        """Return what would be sent: the text with its pastes."""
+        return self._pastes.expand(self.text)
+
     def ask_about(self, model: str) -> None:
         """Name the model in the placeholder."""
         self.placeholder = Content(f"Ask {shown_line(model) or 'the model'} …")

@@ -102,7 +102,7 @@ def detail_line(detail: Detail, width: int) -> Content:
     """Return one figure and as much of its explanation as fits."""
     known = detail.figure.is_known
     value = Content.styled(detail.text.ljust(26), ("$warning" if detail.figure.other else "") if known else "$quiet")
-    note = (detail.figure.note or detail.figure.explanation) if known else ""
+    note = detail.figure.note or (detail.figure.explanation if known else "")
     line = Content.assemble(
         (detail.label.ljust(_LABEL), "" if known else "$quiet"), value, (shown_line(note), "$quiet")
     )

@@ -47,7 +47,8 @@ class FiguresScreen(Screen[None]):
     }
     FiguresScreen:ansi {
         OptionList > .option-list--option-highlighted { background: ansi_default; text-style: bold underline; }
-        OptionList:focus > .option-list--option-highlighted { background: ansi_default; text-style: reverse; }
+        OptionList:focus > .option-list--option-highlighted { background: $block-cursor-background; color: $block-cursor-foreground;
+                                                              text-style: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -123,7 +124,12 @@ class FiguresScreen(Screen[None]):
         told = f"  {turns} turn{'' if turns == 1 else 's'}{note}"
         gap = " " * max(3, self.size.width - 9 - len(told) - len(LEGEND))
         self._put("#title", Content.assemble(("Figures", "bold"), (told + gap + LEGEND, "$quiet")))
-        self._put("#keys", Content("  ").join(Content.assemble((key, "bold"), f" {what}") for key, what in _KEYS))
+        self._put(
+            "#keys",
+            Content("  ").join(
+                Content.assemble((key, "bold"), f" {what}") for key, what in (_KEYS if turns else _KEYS[-1:])
+            ),
+        )
         if self._entries:
             self._fill_table()
 

@@ -143,6 +143,7 @@ async def test_two_sources_that_disagree_are_both_named() -> None:
         await chat.until(lambda: "1,204 ● ≠ 1,198 ◐" in text_of(chat, "#details"))
         assert "Another source says 1,198 ◐. Rendered here" in text_of(chat, "#explanation")
         assert "●≠" in text_of(chat, "#turns")
+        assert " ◐ · 0.17 s ●" in text_of(chat, "#details")
 
 
 async def test_a_zero_from_a_server_that_sent_text_reaches_the_screen_as_missing() -> None:

@@ -110,3 +110,15 @@ def test_csv_keeps_text_and_numbers() -> None:
 def test_json_keeps_everything() -> None:
     rows = json.loads(table_json(conversation_table([ROUNDS])))
     assert (rows[0]["question"], rows[0]["input"], rows[0]["ttft"]) == ("=SUM(A1)", 240, 0.5)
+
+
+def test_the_time_of_a_stored_turn_is_divided_as_far_as_its_times_tell() -> None:
+    spans = {span.phase: span.seconds for span in turn_figures(ROUNDS).spans}
+    assert spans == {"waiting": 0.75, "reasoning": 2.0, "answering": 1.0}
+    assert turn_figures(CUT).spans == ()
+
+
+def test_a_stored_input_that_fills_the_window_may_have_been_cut() -> None:
+    assert "may have cut" in turn_figures(ROUNDS, window=141).input_cut
+    assert turn_figures(ROUNDS, window=142).input_cut == ""
+    assert turn_figures(ROUNDS).input_cut == ""

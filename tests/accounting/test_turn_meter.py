@@ -277,6 +277,69 @@ def test_the_servers_own_time_stands_beside_ours() -> None:
     assert (ttft.value, ttft.other) == (0.5, Figure(0.42, "server", "The rest is network and client."))
 
 
+def test_the_servers_own_times_tell_its_share_from_the_networks() -> None:
+    meter = TurnMeter()
+    for start in (0.0, 2.0):
+        meter.request_started(start)
+        stream(meter, "text", 2, start + 0.5)
+        times = {"time_to_first_token_ms": 400.0, "generation_time_ms": 300.0, "queue_time_ms": 50.0}
+        meter.observe(finished(SERVER, **times), start + 1.0)
+    figures = meter.figures(3.0)
+    assert figures.server_time.value == pytest.approx(1.4)
+    assert figures.network_time.value == pytest.approx(0.6)
+    assert figures.queue_time.value == pytest.approx(0.1)
+    assert (figures.server_time.mark, figures.network_time.mark) == ("●", "◐")
+    assert "network" in figures.network_time.explanation
+
+
+@pytest.mark.parametrize("metrics", [{"generation_time_ms": 5.0}, {"time_to_first_token_ms": True}])
+def test_metrics_that_say_too_little_tell_no_share(metrics: dict[str, float]) -> None:
+    meter = TurnMeter()
+    meter.request_started(0.0)
+    stream(meter, "text", 2, 0.5)
+    meter.observe(finished(SERVER, **metrics), 1.0)
+    assert meter.figures(1.0).server_time == UNKNOWN
+
+
+def test_the_parts_of_all_requests_of_a_turn_add_up_to_its_input() -> None:
+    meter = TurnMeter()
+    for tokens in (30, 70):
+        meter.request_started(0.0)
+        meter.prompt_counted(Figure(tokens + 20, "computed"), (Part("tools", 20), Part("question", tokens)))
+    figures = meter.figures(1.0)
+    assert figures.input_parts == (Part("tools", 40), Part("question", 100))
+    assert sum(part.tokens for part in figures.input_parts) == figures.input.value
+    assert figures.parts_source == "computed"
+
+
+def test_a_request_counted_again_is_counted_once() -> None:
+    meter = TurnMeter()
+    meter.request_started(0.0)
+    meter.prompt_counted(Figure(20, "estimate"), (Part("tools", 20),))
+    meter.prompt_counted(Figure(25, "computed"), (Part("tools", 25),))
+    assert meter.figures(1.0).input_parts == (Part("tools", 25),)
+
+
+def test_an_input_that_the_server_cut_is_marked_and_both_counts_are_kept() -> None:
+    meter = TurnMeter(4096)
+    meter.request_started(0.0)
+    meter.prompt_counted(Figure(5000, "computed"))
+    stream(meter, "text", 1, 0.5)
+    meter.observe(finished(Usage(input_tokens=4095, output_tokens=1)), 1.0)
+    figures = meter.figures(1.0)
+    assert figures.input_cut == "The input was cut by the server: 5,000 tokens were sent, 4,095 reached the model."
+    assert figures.input.other is not None
+    assert (figures.input.value, figures.input.other.value) == (4095, 5000)
+
+
+def test_an_input_that_fits_is_not_called_cut() -> None:
+    meter = TurnMeter(4096)
+    meter.request_started(0.0)
+    meter.prompt_counted(Figure(110, "computed"))
+    meter.observe(finished(SERVER), 1.0)
+    assert meter.figures(1.0).input_cut == ""
+
+
 def test_a_counted_prompt_brings_input_window_and_reserve() -> None:
     meter = TurnMeter()
     meter.request_started(0.0)

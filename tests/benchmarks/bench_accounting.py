@@ -8,17 +8,25 @@ import threading
 import time
 from pathlib import Path
 
+from textual.content import Content
 from vllm_tui.accounting.encoder import Encoder, load_encoder
+from vllm_tui.accounting.figures import Figure, Part, conversation_of
 from vllm_tui.accounting.harmony import HarmonyRenderer
 from vllm_tui.accounting.meter import TurnMeter
 from vllm_tui.accounting.vocabulary import O200K, read_from_package
 from vllm_tui.domain.events import BlockDelta
+from vllm_tui.ui.sidebar_text import sidebar
 
 TOKENS = 16_000
 RATE = 100
 """Tokens per second of the stream."""
 REPAINTS = 20
 """How often a second figures are asked for, and with them text is counted."""
+TICKS = 4
+"""How often a second the sidebar is painted."""
+TURNS = 200
+"""Turns before the one that is measured."""
+PARTS = (Part("instructions", 60), Part("tools", 900), Part("history", 8_000), Part("question", 40))
 
 
 def resident_mebibytes() -> float:
@@ -51,6 +59,25 @@ def measure_stream(pieces: list[str], encoder: Encoder | None) -> float:
     return time.process_time() - begun
 
 
+def measure_shown(pieces: list[str], encoder: Encoder | None, turns: int) -> float:
+    """Return the CPU seconds of counting one streamed answer and making the sidebar's rows after `turns` others."""
+    meter = TurnMeter(131_072, encode=encoder.encode if encoder else None)
+    meter.request_started(0.0)
+    meter.prompt_counted(Figure(9_000, "computed"), PARTS)
+    before = conversation_of([meter.figures(0.1)] * turns)
+    shown = Content("")
+    begun = time.process_time()
+    for number, piece in enumerate(pieces):
+        at = number / RATE
+        meter.observe(BlockDelta(0, "text", piece), at)
+        if number % (RATE // TICKS) == 0:
+            figures = meter.figures(at)
+            rows = sidebar(figures, before.plus(figures), 33, 35).split()
+            changed = [now for now, was in zip(rows, shown.split(), strict=False) if not now.is_same(was)]
+            shown = Content("\n").join(rows) if changed else shown
+    return time.process_time() - begun
+
+
 def measure_load(folder: Path) -> tuple[Encoder, float, float, float]:
     """Return the encoder, and seconds, mebibytes and the longest pause of the main thread while it loads."""
     before, begun = resident_mebibytes(), time.perf_counter()
@@ -80,6 +107,9 @@ def main() -> None:
     for label, used in (("deltas only", None), ("exact text counts", encoder)):
         cpu = min(measure_stream(pieces, used) for _ in range(3))
         print(f"{label:<20}{cpu:.3f} s CPU for {TOKENS:,} tokens in {length:.0f} s: {cpu / length:.2%} of a core")
+    for label, used in (("with the sidebar", None), ("and exact counts", encoder)):
+        cpu = min(measure_shown(pieces, used, TURNS) for _ in range(3))
+        print(f"{label:<20}{cpu:.3f} s CPU with {TICKS} paints a second, {TURNS} turns: {cpu / length:.2%} of a core")
     renderer = HarmonyRenderer(encoder)
     body = {"input": "".join(pieces), "instructions": "Be brief."}
     begun = time.perf_counter()

@@ -254,7 +254,7 @@ async def test_tools_run_between_two_requests() -> None:
         await chat.until(lambda: "It is sunny." in chat.rows)
         assert "get_weather" in chat.rows
         assert len(provider.requests) == 2
-        assert "input         2,408 ●" in chat.sidebar
+        assert "input       2,408 ●" in chat.sidebar
 
 
 async def test_figures_count_up_while_the_answer_streams() -> None:
@@ -263,9 +263,9 @@ async def test_figures_count_up_while_the_answer_streams() -> None:
     async with running_chat(script) as chat:
         await chat.send("count")
         await pause.reached.wait()
-        await chat.until(lambda: "answer            3 ○" in chat.sidebar)
+        await chat.until(lambda: "answer          3 ○" in chat.sidebar)
         pause.open()
-        await chat.until(lambda: "answer          188" in chat.sidebar)
+        await chat.until(lambda: "answer        188" in chat.sidebar)
         assert "1,704 of 131,072" in chat.sidebar
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures, conversation_of
+from hypothesis import given
+from hypothesis import strategies as st
+from vllm_tui.accounting.figures import ConversationFigures, Figure, Part, Span, TurnFigures, conversation_of
 from vllm_tui.ui.activity import READY, Status
-from vllm_tui.ui.figures_text import answer_line, bar, figures_line, percent, seconds
+from vllm_tui.ui.figures_text import answer_line, bar, cells, figures_line, percent, seconds
 from vllm_tui.ui.sidebar_text import sidebar
 from vllm_tui.ui.widgets.hintline import hint_line
 from vllm_tui.ui.widgets.keyline import key_line
@@ -26,6 +30,21 @@ FIGURES = TurnFigures(
     elapsed=Figure(5.1, "computed"),
     mean_tokens_per_second=Figure(74.2, "server"),
     requests=1,
+)
+FULL = replace(
+    FIGURES,
+    output_reserved=Figure(4096, "computed"),
+    server_time=Figure(4.9, "server"),
+    network_time=Figure(0.2, "computed"),
+    input_parts=(
+        Part("instructions", 60),
+        Part("tools", 120),
+        Part("history", 950),
+        Part("reasoning", 50),
+        Part("question", 24),
+    ),
+    parts_source="computed",
+    spans=(Span("waiting", 0.18), Span("reasoning", 2.42), Span("answering", 2.5)),
 )
 
 
@@ -69,48 +88,81 @@ def test_a_model_is_called_by_the_last_part_of_its_name(name: str, short: str) -
 
 
 def test_the_sidebar_shows_every_figure_with_its_source() -> None:
-    text = sidebar(FIGURES, conversation_of([FIGURES, FIGURES]), 34).plain
-    assert text == (
-        "THIS TURN                         \n"
-        "input         1,204 ●  ▇▇▇▇▇▇▇▇▁▁▁\n"
-        " cached       1,024 ●  ▇▇▇▇▇▇▇▁▁▁▁\n"
-        "reasoning       312 ◐  ▇▇▁▁▁▁▁▁▁▁▁\n"
-        "answer          188 ○  ▇▁▁▁▁▁▁▁▁▁▁\n"
-        "total         1,704 ●\n"
-        "\n"
-        "first token  0.18 s ◐\n"
-        "first answer 2.60 s ◐\n"
-        "speed    74.2 tok/s ●\n"
-        "elapsed      5.10 s ◐\n"
-        "\n"
-        "CONTEXT      1,704 of 131,072  1 %\n"
-        "▇▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁\n"
-        "\n"
-        "CONVERSATION               2 turns\n"
-        "input         2,408 ●  ▇▇▇▇▇▇▇▇▁▁▁\n"
-        " cached       2,048 ●  ▇▇▇▇▇▇▇▁▁▁▁\n"
-        "reasoning       624 ◐  ▇▇▁▁▁▁▁▁▁▁▁\n"
-        "answer          376 ○  ▇▁▁▁▁▁▁▁▁▁▁\n"
-        "total         3,408 ●\n"
-        "\n"
-        "● server  ◐ computed  ○ estimate"
-    )
-
-
-def test_an_empty_sidebar_has_the_same_rows() -> None:
-    empty = sidebar(TurnFigures(), ConversationFigures(), 34).plain.split("\n")
-    full = sidebar(FIGURES, conversation_of([FIGURES]), 34).plain.split("\n")
-    assert [row.split(" ")[0] for row in empty if "▁" not in row] == [
-        row.split(" ")[0] for row in full if "▇" not in row or row[0].isalpha() or row[0] == " "
+    text = sidebar(FULL, conversation_of([FULL, FULL]), 33, 35).plain
+    assert [row.rstrip() for row in text.split("\n")] == [
+        "TOKENS     THIS TURN CONVERSATION",
+        "▒ input       1,204 ●    2,408 ●",
+        "░ cache 85 %  1,024 ●    2,048 ●",
+        "  cache write     –          –",
+        "  instructions   60 ◐      120 ◐",
+        "  tools         120 ◐      240 ◐",
+        "  history     1,000 ◐    2,000 ◐",
+        "  tool results    0 ◐        0 ◐",
+        "  this question  24 ◐       48 ◐",
+        "  output        500 ●    1,000 ●",
+        "▓ reasoning     312 ◐      624 ◐",
+        "█ answer        188 ○      376 ○",
+        "▚ calls           –          –",
+        "  total       1,704 ●    3,408 ●",
+        "░░░░░░░░░░░░░░░░░░░░▒▒▒▓▓▓▓▓▓████",
+        "  requests        1     2 turns",
+        "",
+        "TIME                     5.10 s ◐",
+        "┄▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓████████████████",
+        "┄ wait       0.18 s       4 %",
+        "▓ reasoning  2.42 s      47 %",
+        "▚ calls           –",
+        "▞ tools run       –",
+        "█ answer     2.50 s      49 %",
+        "first token  0.18 s ◐",
+        "first answer 2.60 s ◐",
+        "speed    74.2 tok/s ● mean",
+        "server 96 %  4.90 s ● net 0.20 s",
+        "",
+        "CONTEXT     1,704 of 131,072  1 %",
+        "█▒▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁",
+        "▒ reserved 4,096  ▁ free 125,272",
+        "",
+        "",
+        "● server  ◐ computed  ○ estimate",
     ]
 
 
+def test_a_low_sidebar_keeps_what_matters_most() -> None:
+    rows = sidebar(FULL, conversation_of([FULL]), 33, 11).plain.split("\n")
+    labels = ["TOKENS", "▒ input", "▓ reasoning", "█ answer", "  total", "░░░", "TIME", "first token", "speed"]
+    labels += ["CONTEXT", "█▒▁"]
+    assert len(rows) == len(labels)
+    assert all(row.startswith(label) for row, label in zip(rows, labels, strict=True))
+
+
+@pytest.mark.parametrize("height", [12, 19, 35])
+def test_figures_that_come_later_move_no_row(height: int) -> None:
+    empty = sidebar(TurnFigures(), ConversationFigures(), 33, height).plain.split("\n")
+    full = sidebar(FULL, conversation_of([FULL]), 33, height, "vocabulary: downloading 42 %").plain.split("\n")
+    assert len(empty) == len(full) <= height
+    labels = ("input", "reasoning", "answer", "total", "TIME", "first token", "speed", "CONTEXT")
+    for label in labels:
+        assert _row_of(label, empty) == _row_of(label, full)
+
+
+def _row_of(label: str, rows: list[str]) -> int:
+    return next(place for place, row in enumerate(rows) if row[:15].lstrip("▒░▓█▚ ").startswith(label))
+
+
 @pytest.mark.parametrize(
-    ("used", "note"), [(100_000, "100,000 of 131,072  76 %"), (128_000, "! 128,000 of 131,072  98 %")]
+    ("used", "notes"),
+    [
+        (100_000, ["100,000 of 131,072  76 %", "free 31,072"]),
+        (104_858, ["! 104,858 of 131,072  80 %"]),
+        (128_000, ["! 128,000 of 131,072  98 %", "free 3,072"]),
+        (140_000, ["! 140,000 of 131,072  107 %", "over the window by 8,928 tokens"]),
+    ],
 )
-def test_a_nearly_full_window_is_marked_by_more_than_colour(used: int, note: str) -> None:
+def test_a_nearly_full_window_is_marked_by_more_than_colour(used: int, notes: list[str]) -> None:
     figures = TurnFigures(context_used=Figure(used, "server"), context_window=Figure(131_072, "server"), requests=1)
-    assert note in sidebar(figures, ConversationFigures(), 36).plain
+    text = sidebar(figures, ConversationFigures(), 36).plain
+    assert all(note in text for note in notes)
 
 
 def test_two_sources_that_disagree_are_marked() -> None:
@@ -118,11 +170,29 @@ def test_two_sources_that_disagree_are_marked() -> None:
     assert "312 ◐≠" in sidebar(figures, ConversationFigures(), 34).plain
 
 
+def test_a_number_too_long_for_its_column_is_shortened() -> None:
+    figures = TurnFigures(input=Figure(1_234_567, "server"), output=Figure(123_456, "server"), requests=1)
+    text = sidebar(figures, ConversationFigures(), 33).plain
+    assert "input       1.2 M ●" in text
+    assert "output    123,456 ●" in text
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=8), st.integers(1, 200))
+def test_the_parts_of_a_bar_add_up_to_its_width(values: list[float], width: int) -> None:
+    sizes = cells(values, width)
+    assert sum(sizes) == (width if sum(values) > 0 else 0)
+    assert all(size >= 0 for size in sizes)
+    assert all(value > 0 for value, size in zip(values, sizes, strict=True) if size)
+    if width >= 2 * len(values):
+        assert all(size for value, size in zip(values, sizes, strict=True) if value > 0)
+
+
 def test_the_figures_fit_one_line_on_a_narrow_screen() -> None:
     assert figures_line(FIGURES) == "● 1,204→500 · 74 tok/s · 0.18 s · ctx 1 %"
     assert figures_line(TurnFigures()) == ""
     assert answer_line(FIGURES) == "● 1,204 in · 500 out · 74 tok/s · 5.10 s"
     assert answer_line(TurnFigures(requests=1)) == ""
+    assert answer_line(replace(FIGURES, input_cut="The input was cut.")).endswith(" · input cut by the server")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("", "Block before, block after", label="↑ ↓ k j", place="transcript"),
     Action("", "Fold or unfold this block", label="Enter Space", place="transcript"),
     Action("", "Copy this block; copy a code block", label="y c", place="transcript"),
+    Action("", "Figures of the turn, on the line under an answer", label="i", place="transcript"),
     Action("", "Start, end, pages", label="g G PgUp PgDn", place="transcript"),
 )
 

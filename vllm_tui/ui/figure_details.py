@@ -21,7 +21,7 @@ from vllm_tui.ui.figures_text import (
     token_segments,
 )
 
-_LABEL = 22
+_LABEL = 23
 _PART_NAMES = {
     "instructions": "instructions",
     "tools": "tools",
@@ -69,10 +69,16 @@ class Detail:
 
     @property
     def text(self) -> str:
-        """Return value and mark, and what another source says after ≠."""
+        """Return value and mark, and what another source says after ≠; times measured elsewhere just differ."""
         text = f"{self.show(self.figure)} {self.figure.mark}".rstrip()
         other = self.figure.other
-        return f"{text} ≠ {self.show(other)} {other.mark}" if other is not None else text
+        sign = "≠" if self.is_disputed else "·"
+        return f"{text} {sign} {self.show(other)} {other.mark}" if other is not None else text
+
+    @property
+    def is_disputed(self) -> bool:
+        """Return whether two sources disagree on a number that should be one."""
+        return self.figure.other is not None and self.show is not seconds
 
     @property
     def explanation(self) -> str:
@@ -101,8 +107,8 @@ def turn_details(figures: TurnFigures) -> list[Detail]:
 def detail_line(detail: Detail, width: int) -> Content:
     """Return one figure and as much of its explanation as fits."""
     known = detail.figure.is_known
-    value = Content.styled(detail.text.ljust(26), ("$warning" if detail.figure.other else "") if known else "$quiet")
-    note = (detail.figure.note or detail.figure.explanation) if known else ""
+    value = Content.styled(detail.text.ljust(26), ("$warning" if detail.is_disputed else "") if known else "$quiet")
+    note = detail.figure.note or (detail.figure.explanation if known else "")
     line = Content.assemble(
         (detail.label.ljust(_LABEL), "" if known else "$quiet"), value, (shown_line(note), "$quiet")
     )

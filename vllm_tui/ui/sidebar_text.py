@@ -76,12 +76,11 @@ def _token_rows(turn: TurnFigures, conversation: ConversationFigures, width: int
     def row(label: str, name: str, swatch: Swatch = _PLAIN) -> Content:
         return _pair(swatch, label, getattr(turn, name), getattr(conversation, name), width)
 
-    writes = [(_DETAIL, row("cache write", "cache_write"))] if conversation.cache_write.value else []
     return [
         (_ALWAYS, Content.styled(heading, "bold")),
         (_ALWAYS, row("input", "input", INPUT)),
         (_SOON, row(f"cache {share}".rstrip(), "cached", CACHED)),
-        *writes,
+        (_PARTS, row("cache write", "cache_write")),
         *((_PARTS, part) for part in _part_rows(turn, conversation, width)),
         (_DETAIL, row("output", "output")),
         (_ALWAYS, row("reasoning", "reasoning", REASONING)),

@@ -25,6 +25,7 @@ Entry = tuple[Turn, TurnFigures]
 """A turn and what it cost."""
 
 _EMPTY = "No turn yet. Ask something; its figures will stand here."
+_SAID_SECONDS = 4.0
 _KEYS = (("↑↓", "move"), ("Tab", "turns, figures"), ("c", "copy CSV"), ("j", "copy JSON"), ("Esc", "back"))
 
 
@@ -47,7 +48,9 @@ class FiguresScreen(Screen[None]):
     }
     FiguresScreen:ansi {
         OptionList > .option-list--option-highlighted { background: ansi_default; text-style: bold underline; }
-        OptionList:focus > .option-list--option-highlighted { background: ansi_default; text-style: reverse; }
+        OptionList:focus > .option-list--option-highlighted {
+            background: $block-cursor-background; color: $block-cursor-foreground; text-style: none;
+        }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -103,6 +106,7 @@ class FiguresScreen(Screen[None]):
 
     def _begin(self) -> None:
         self._fill()
+        self._show_keys()
         ids = [turn.id for turn, _ in self._entries]
         if not ids:
             return
@@ -123,9 +127,12 @@ class FiguresScreen(Screen[None]):
         told = f"  {turns} turn{'' if turns == 1 else 's'}{note}"
         gap = " " * max(3, self.size.width - 9 - len(told) - len(LEGEND))
         self._put("#title", Content.assemble(("Figures", "bold"), (told + gap + LEGEND, "$quiet")))
-        self._put("#keys", Content("  ").join(Content.assemble((key, "bold"), f" {what}") for key, what in _KEYS))
         if self._entries:
             self._fill_table()
+
+    def _show_keys(self) -> None:
+        keys = _KEYS if self._entries else _KEYS[-1:]
+        self._put("#keys", Content("  ").join(Content.assemble((key, "bold"), f" {what}") for key, what in keys))
 
     def _fill_table(self) -> None:
         layout = lay_out(self.size.width - 3)
@@ -202,6 +209,7 @@ class FiguresScreen(Screen[None]):
         if rows:
             text = table_csv(rows) if form == "CSV" else table_json(rows)
             self._put("#keys", Content.styled(self._send_copy(text, f"figures as {form}"), "$success"))
+            self.set_timer(_SAID_SECONDS, self._show_keys)
 
     def action_close(self) -> None:
         """Go back to the chat."""

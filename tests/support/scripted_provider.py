@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from vllm_tui.accounting.token_view import TokenSide, TokenView
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock, ToolResultBlock
 from vllm_tui.domain.checks import Check, LocalServer, Probe, ServedModel
 from vllm_tui.domain.errors import ConfigurationError, StorageError, VLLMError
@@ -188,6 +189,8 @@ class ScriptedBackend:
     checks: tuple[Check, ...] = (Check("address", "ok", "http://localhost:8000/v1"),)
     servers: tuple[LocalServer, ...] = ()
     is_demo: bool = False
+    tokens: TokenView = field(default_factory=lambda: TokenView(TokenSide(), TokenSide()))
+    viewed: list[int] = field(default_factory=list)
     stand: VocabularyStand = field(default_factory=VocabularyStand)
 
     def use_settings(self, settings: Settings) -> None:
@@ -205,6 +208,10 @@ class ScriptedBackend:
     def fetch_vocabulary(self, model: str) -> str:
         self.stand = VocabularyStand("vocabulary: downloading 42 %")
         return "fetching"
+
+    async def token_view(self, turns: Sequence[Turn], number: int) -> TokenView:
+        self.viewed.append(number)
+        return self.tokens
 
     def use_demo(self) -> None:
         self.is_demo = True

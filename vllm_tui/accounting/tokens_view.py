@@ -30,7 +30,7 @@ class Piece:
 def prompt_pieces(prompt: HarmonyPrompt, encoder: Encoder) -> list[Piece]:
     """Return the tokens of a Harmony prompt in order; joined, whole characters give the exact prompt."""
     return [
-        Piece(_readable(encoder.token_bytes(token)), token, encoder.is_special(token), entry.part)
+        Piece(readable(encoder.token_bytes(token)), token, encoder.is_special(token), entry.part)
         for entry in prompt.slices
         for token in entry.tokens
     ]
@@ -83,7 +83,8 @@ def channel_counts(
     return tuple(Part(*entry) for entry in counts.items())
 
 
-def _readable(data: bytes) -> str:
+def readable(data: bytes) -> str:
+    """Return the text of a token's bytes; bytes that are no whole character are written `\\xNN`."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

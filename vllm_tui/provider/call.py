@@ -32,6 +32,7 @@ from vllm_tui.provider.resume import ResumableAttempt
 from vllm_tui.provider.retry import delay_before, should_retry
 from vllm_tui.provider.session import Session, is_harmony
 from vllm_tui.provider.stream_map import StreamFolder
+from vllm_tui.provider.token_facts import read_token_facts
 
 Mode = Literal["once", "restart"]
 """`once`: after something was seen nothing is repeated; `restart`: a broken attempt starts from nothing."""
@@ -302,7 +303,7 @@ class _Round:
             finish_reason=finish_reason(status, reason, has_calls=has_calls),
             response_id=response_id if isinstance(response_id, str) and response_id else None,
             status=status,
-            metadata=read_facts(self.final, status, reason),
+            metadata={**read_facts(self.final, status, reason), **read_token_facts(self.final)},
         )
 
 

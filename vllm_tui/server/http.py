@@ -54,9 +54,13 @@ class Failure:
     seconds: float
 
 
-def open_client(address: Address) -> httpx2.AsyncClient:
-    """Return a client for one server: proxies of the environment except for this machine, no redirects."""
+def open_client(address: Address, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+    """Return a client for one server: proxies of the environment except for this machine, no redirects.
+
+    `transport` replaces the network.
+    """
     return httpx2.AsyncClient(
+        transport=transport,
         trust_env=not address.is_local,
         verify=address.scheme == "https" or address.proxy is not None,
         follow_redirects=False,

@@ -21,6 +21,8 @@ from vllm_tui.server.address import Address, parse_address
 from vllm_tui.server.http import Failure, Reply, ask, open_client
 
 if TYPE_CHECKING:
+    import httpx2
+
     from vllm_tui.domain.values import JsonObject
 
 
@@ -44,8 +46,11 @@ async def tokenize(
     tools: list[JsonObject] | None = None,
     with_pieces: bool = False,
     timeout: float = 10.0,
+    transport: httpx2.AsyncBaseTransport | None = None,
 ) -> TokenCount:
     """Count a `prompt`, or chat `messages` with the model's template; raise a VLLMError when the server does not.
+
+    `transport` replaces the network.
 
     For gpt-oss the template's count differs a little from that of the Responses API, which renders with Harmony.
     """
@@ -64,7 +69,7 @@ async def tokenize(
             body["tools"] = [*tools]
     if with_pieces:
         body["return_token_strs"] = True
-    async with open_client(address) as client:
+    async with open_client(address, transport) as client:
         url = f"{address.root}/tokenize"
         answer = await ask(client, "POST", url, api_key=api_key, body=body, timeout=timeout)
     if isinstance(answer, Failure):

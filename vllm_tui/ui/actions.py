@@ -43,6 +43,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("again", "Answer the last question again", slash="again"),
     Action("go_on", "Continue an answer that was cut", slash="continue"),
     Action("copy_answer", "Copy the last answer", slash="copy"),
+    Action("tokens", "Tokens of the last prompt and answer", "ctrl+l", "^L", "tokens"),
     Action("vocab", "Fetch the vocabulary for exact counts (gpt-oss)", slash="vocab"),
     Action("connect", "Ask the server again what it serves", slash="connect"),
     Action("interrupt", "Cancel, clear the prompt, quit (twice)", "ctrl+c", "^C"),

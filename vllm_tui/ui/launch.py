@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from vllm_tui.settings.secrets import is_loopback
 
 if TYPE_CHECKING:
+    from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.domain.turns import Turn
@@ -184,6 +185,10 @@ class Backend(Protocol):
 
     def fetch_vocabulary(self, model: str) -> str:
         """Begin to download the vocabulary in the background; return what to say."""
+        ...
+
+    async def token_view(self, turns: Sequence[Turn], number: int) -> TokenView:
+        """Return turn `number` of a conversation token by token; what can't be had says why."""
         ...
 
     async def tidy(self) -> None:

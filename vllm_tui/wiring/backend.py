@@ -15,6 +15,7 @@ from vllm_tui.wiring.current import CurrentProvider
 if TYPE_CHECKING:
     from vllm_tui.accounting.encoder import Encoder
     from vllm_tui.accounting.source import EncoderSource
+    from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.domain.turns import Turn
@@ -153,6 +154,16 @@ class LiveBackend:
         from vllm_tui.wiring.vocabulary import fetch
 
         return fetch(None if self._demo else self._vocabulary, model)
+
+    async def token_view(self, turns: Sequence[Turn], number: int) -> TokenView:
+        """Return turn `number` of a conversation token by token; what can't be had says why."""
+        from vllm_tui.wiring.token_view import TokenReader
+
+        reader = TokenReader(
+            await self._provider.config(), self._encoder(), parts.demo_transport() if self._demo else None
+        )
+        system = self.settings.text_or_none("instructions")
+        return await reader.view(turns, number, system, self._tools.registry.specs)
 
     async def tidy(self) -> None:
         """Delete the conversations past `retention_days`, never the one that is open; raises StorageError."""

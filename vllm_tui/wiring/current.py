@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vllm_tui.domain.request import ChatRequest
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.provider.client import VLLMProvider
+    from vllm_tui.provider.config import ProviderConfig
     from vllm_tui.settings.layers import Settings
 
 Build = Callable[["Settings"], "VLLMProvider"]
@@ -59,6 +60,10 @@ class CurrentProvider:
     async def list_models(self) -> tuple[ModelInfo, ...]:
         """Return what the server of the newest settings serves; raises VLLMError."""
         return await (await self._ready()).list_models()
+
+    async def config(self) -> ProviderConfig:
+        """Return the configuration that holds for the next request; raises ConfigurationError."""
+        return (await self._ready()).config
 
     async def aclose(self) -> None:
         """Close every connection."""

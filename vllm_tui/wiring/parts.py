@@ -14,6 +14,7 @@ from vllm_tui.settings.options import BY_NAME
 if TYPE_CHECKING:
     from vllm_tui.accounting.encoder import Encoder
     from vllm_tui.accounting.source import EncoderSource
+    from vllm_tui.demo.transport import DemoTransport
     from vllm_tui.domain.checks import Check, Probe
     from vllm_tui.domain.tool_runs import CallRequest, Decision
     from vllm_tui.provider.client import VLLMProvider
@@ -69,6 +70,13 @@ def build_provider(settings: Settings, *, demo: bool, encoder: Encoders | None =
     mapping = {**without_key.provider_mapping(), "base_url": BASE_URL}
     config = ProviderConfig.model_validate(mapping)
     return VLLMProvider(config, transport=DemoTransport(), debug_log=debug_log, counter=counter(config))
+
+
+def demo_transport() -> DemoTransport:
+    """Return a demo server that answers at once, for small questions."""
+    from vllm_tui.demo.transport import DemoTransport
+
+    return DemoTransport(speed=float("inf"))
 
 
 async def check_server(settings: Settings, on_check: Callable[[Check], None]) -> Probe:

@@ -189,6 +189,10 @@ class ChatScreen(ChatViews):
         match event.kind:
             case "footer":
                 self.open_figures(self._view.document.turn_of(block))
+            case "question":
+                self.open_tokens(self._view.document.turn_of(block), "Prompt")
+            case "text" | "thinking" | "tool_call":
+                self.open_tokens(self._view.document.turn_of(block), "Answer")
             case _:
                 self.say("there is nothing more to show of this block")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vllm_tui.domain.errors import AuthenticationFailed, ConfigurationError, VLLMError
 from vllm_tui.settings.secrets import warnings_of
@@ -14,6 +14,7 @@ from vllm_tui.ui.themes import THEME_NAMES
 
 if TYPE_CHECKING:
     from vllm_tui.accounting.figures import TurnFigures
+    from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.turns import Turn
     from vllm_tui.settings.layers import Settings
     from vllm_tui.ui.screens.figures import FiguresScreen
@@ -92,6 +93,25 @@ class ChatViews(ChatActions):
         if not isinstance(self.app.screen, FiguresScreen):
             self._figures = FiguresScreen(self._entries(), turn_id, self._host.send_copy)
             self.app.push_screen(self._figures, lambda _: self._forget_figures())
+
+    def action_tokens(self) -> None:
+        """Show the last turn token by token."""
+        self.open_tokens("", "Prompt")
+
+    def open_tokens(self, turn_id: str, side: Literal["Prompt", "Answer"]) -> None:
+        """Show a turn token by token, the newest when it is not named."""
+        from vllm_tui.ui.screens.tokens import TokensScreen
+
+        turns = list(self.dialogue.turns)
+        if not turns:
+            self.say("there is no turn yet; ask something, then its tokens can be seen")
+            return
+        number = next((at for at, turn in enumerate(turns) if turn.id == turn_id), len(turns) - 1)
+
+        async def read(number: int) -> TokenView:
+            return await self._backend.token_view(turns, number)
+
+        self.app.push_screen(TokensScreen(read, len(turns), number, self._host.send_copy, side))
 
     def refresh_figures(self) -> None:
         """Bring the figures up to date while they are shown."""

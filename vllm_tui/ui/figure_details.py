@@ -22,6 +22,7 @@ from vllm_tui.ui.figures_text import (
 )
 
 _LABEL = 23
+_LEAST_BAR = 16
 _PART_NAMES = {
     "instructions": "instructions",
     "tools": "tools",
@@ -136,11 +137,18 @@ def time_bar(figures: TurnFigures, width: int) -> Content:
 
 
 def _bar(title: str, segments: list[tuple[float, Swatch]], legend: list[tuple[Swatch, str]], width: int) -> Content:
-    keys = Content("  ").join(
+    """Return title, bar and legend; the legend gives up its numbers where they have no room."""
+    keys = _legend(legend)
+    if keys.cell_length > width - _LEAST_BAR - 10:
+        keys = _legend([(swatch, text.split(" ")[0]) for swatch, text in legend])
+    room = max(_LEAST_BAR, min(60, width - 10 - keys.cell_length))
+    return Content.assemble(title.ljust(8), stacked(segments, room), "  ", keys).truncate(width, ellipsis=True)
+
+
+def _legend(legend: list[tuple[Swatch, str]]) -> Content:
+    return Content("  ").join(
         Content.assemble((swatch.glyph, swatch.style), (f" {text}", "$quiet")) for swatch, text in legend
     )
-    room = max(10, min(60, width - 10 - keys.cell_length))
-    return Content.assemble(title.ljust(8), stacked(segments, room), "  ", keys).truncate(width, ellipsis=True)
 
 
 def _noted(figure: Figure, note: str) -> Figure:

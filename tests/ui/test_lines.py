@@ -93,7 +93,7 @@ def test_the_sidebar_shows_every_figure_with_its_source() -> None:
         "TOKENS     THIS TURN CONVERSATION",
         "▒ input       1,204 ●    2,408 ●",
         "░ cache 85 %  1,024 ●    2,048 ●",
-        "  cache write     –          –",
+        "  template        0 ◐        0 ◐",
         "  instructions   60 ◐      120 ◐",
         "  tools         120 ◐      240 ◐",
         "  history     1,000 ◐    2,000 ◐",

@@ -27,7 +27,7 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("cancel", "Cancel the answer; else transcript and back", "escape", "Esc", "cancel"),
+    Action("cancel", "Cancel; else transcript and back", "escape", "Esc", "cancel"),
     Action("help", "Help: every key and command", "f1", "F1", "help"),
     Action("palette", "All commands", "ctrl+p", "^P", "commands"),
     Action("effort", "Next reasoning effort", "ctrl+r", "^R", "effort", "[level]"),
@@ -37,14 +37,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("settings", "Settings: every option", "f4", "F4", "settings", "[option]"),
     Action("profile", "Choose the profile (server)", slash="profile", argument="[name]"),
     Action("new", "New conversation", "ctrl+n", "^N", "new"),
-    Action("sidebar", "Show or hide the sidebar (from 100 columns)", "f9", "F9", "sidebar"),
-    Action("figures", "Figures: every number of every turn and how it is known", "ctrl+g", "^G", "figures"),
+    Action("sidebar", "Sidebar (from 100 columns)", "f9", "F9", "sidebar"),
+    Action("figures", "Figures of all turns, their sources", "ctrl+g", "^G", "figures"),
     Action("theme", "Choose the theme", slash="theme", argument="[name]"),
     Action("again", "Answer the last question again", slash="again"),
     Action("go_on", "Continue an answer that was cut", slash="continue"),
     Action("copy_answer", "Copy the last answer", slash="copy"),
     Action("tokens", "Tokens of the last prompt and answer", "ctrl+l", "^L", "tokens"),
-    Action("vocab", "Fetch the vocabulary for exact counts (gpt-oss)", slash="vocab"),
+    Action("vocab", "Fetch the vocabulary for exact counts", slash="vocab"),
     Action("connect", "Ask the server again what it serves", slash="connect"),
     Action("interrupt", "Cancel, clear the prompt, quit (twice)", "ctrl+c", "^C"),
     Action("quit", "Quit", "ctrl+q", "^Q", "quit"),

@@ -24,6 +24,8 @@ from vllm_tui.ui.figures_text import (
 _LABEL = 23
 _LEAST_BAR = 16
 _PART_NAMES = {
+    "system": "template",
+    "opening": "answer's opening",
     "instructions": "instructions",
     "tools": "tools",
     "history": "history",

@@ -38,6 +38,7 @@ _TURN_END = 19
 _PLAIN = Swatch(" ", "$quiet")
 _RESERVED, _USED, _FREE = Swatch("▒", "$quiet"), "█", Swatch("▁", "$line")
 _INPUT_PARTS = (
+    ("template", ("system", "opening")),
     ("instructions", ("instructions",)),
     ("tools", ("tools",)),
     ("history", ("history", "reasoning", "calls")),
@@ -80,7 +81,6 @@ def _token_rows(turn: TurnFigures, conversation: ConversationFigures, width: int
         (_ALWAYS, Content.styled(heading, "bold")),
         (_ALWAYS, row("input", "input", INPUT)),
         (_SOON, row(f"cache {share}".rstrip(), "cached", CACHED)),
-        (_PARTS, row("cache write", "cache_write")),
         *((_PARTS, part) for part in _part_rows(turn, conversation, width)),
         (_DETAIL, row("output", "output")),
         (_ALWAYS, row("reasoning", "reasoning", REASONING)),

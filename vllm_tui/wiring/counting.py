@@ -62,7 +62,7 @@ class LadderCounter:
         except VLLMError:
             return None
         note = "The server's own /tokenize counted the conversation."
-        return Counted(counted.count, "computed", self.split(body, counted.count), note)
+        return Counted(counted.count, "computed", note=note)
 
     def split(self, body: JsonObject, tokens: int) -> tuple[tuple[str, int], ...]:
         """Divide `tokens` by the lengths of the parts."""

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from vllm_tui.ui.actions import ACTIONS, PLACES, Action
 from vllm_tui.ui.figures_text import LEGEND
 
-_KEY_WIDTH, _SLASH_WIDTH = 16, 18
+_KEY_WIDTH, _SLASH_WIDTH = 14, 20
 _FOOT = (
     "Type a slash command in the prompt; a word in brackets may follow it.",
     "Hold Shift (Option on a Mac) while dragging to select text as the terminal does.",

@@ -38,11 +38,12 @@ def fill_usage(
     if not is_usage_missing(response):
         return response
     prompt = ladder.count_locally(body, model, earlier=earlier).figure
-    output, reasoning = count_answer(response, model, ladder)
+    nothing = Figure()  # an answer of no blocks still ends with a token or two, which nobody saw
+    output, reasoning = count_answer(response, model, ladder) if response.content else (nothing, nothing)
     usage = Usage(
         input_tokens=_whole(prompt),
         output_tokens=_whole(output),
-        total_tokens=(_whole(prompt) or 0) + (_whole(output) or 0),
+        total_tokens=None if output.value is None else (_whole(prompt) or 0) + (_whole(output) or 0),
         reasoning_tokens=_whole(reasoning),
         source=weakest((prompt, output)) or "estimate",
     )

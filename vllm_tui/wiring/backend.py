@@ -11,6 +11,7 @@ from vllm_tui.domain.errors import StorageError
 from vllm_tui.settings.layers import Settings
 from vllm_tui.wiring import parts
 from vllm_tui.wiring.current import CurrentProvider
+from vllm_tui.wiring.logs import keep_logs
 
 if TYPE_CHECKING:
     from vllm_tui.accounting.encoder import Encoder
@@ -60,6 +61,7 @@ class LiveBackend:
         from vllm_tui.tools.sources import ToolSources
         from vllm_tui.ui.transcript.render import warm
 
+        keep_logs(self.settings)
         self._store = ConversationStore(self._data_folder)
         self._provider.build()
         self._tools = ToolSources(is_demo=self._demo)
@@ -84,6 +86,8 @@ class LiveBackend:
         """Let `settings` hold from the next request on; a running answer goes on as it began."""
         before, self.settings = self.settings, settings
         self._provider.use(settings)
+        if before.value("debug") != settings.value("debug"):
+            keep_logs(settings)
         if self._vocabulary is not None and before.value("vocab_download") != settings.value("vocab_download"):
             self._vocabulary.stop()
             self._vocabulary = parts.build_vocabulary(settings)
@@ -187,6 +191,7 @@ class LiveBackend:
             self.notices.append(f"The last turns are not saved. {error}")
         if self._vocabulary is not None:
             self._vocabulary.stop()
+        keep_logs(self.settings.with_session("debug", False))
         await self._tools.close()
         await self._provider.aclose()
         await self._store.aclose()

@@ -211,6 +211,20 @@ def total_of(figures: Iterable[Figure], note: str = "") -> Figure:
     return result
 
 
+def settled_parts(parts: tuple[Part, ...], source: FigureSource | None, reported: int | None) -> tuple[Part, ...]:
+    """Return an input's split once the server reported its size: what an estimate missed is the template's share.
+
+    Exact splits stay as they are; one that was estimated too large shrinks in proportion.
+    """
+    whole = sum(part.tokens for part in parts)
+    if source != "estimate" or not reported or not whole:
+        return parts
+    if whole <= reported:
+        return join_parts((Part("system", reported - whole),), parts) if whole < reported else parts
+    shrunk = [Part(part.name, part.tokens * reported // whole) for part in parts]
+    return join_parts((Part("system", reported - sum(part.tokens for part in shrunk)),), shrunk)
+
+
 def join_parts(*splits: Iterable[Part]) -> tuple[Part, ...]:
     """Return the parts of several inputs as one split: the same name once, in the order of first sight."""
     tokens: dict[str, int] = {}

@@ -131,7 +131,7 @@ class TurnMeter:
             **self._times(),
             phase=self._clock.phase,
             requests=len(requests),
-            input_parts=join_parts(*(request.parts for request in self._counted)),
+            input_parts=join_parts(*(request.settled_parts for request in self._counted)),
             parts_source=weakest(request.expected for request in self._counted),
             spans=self._clock.spans(now),
             input_cut=self._cut,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.figures import UNKNOWN, Figure, Part
+from vllm_tui.accounting.figures import UNKNOWN, Figure, Part, settled_parts
 from vllm_tui.accounting.live_text import TextCounter
 from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
 
@@ -37,6 +37,11 @@ class RequestMeter:
         self.parts: tuple[Part, ...] = ()
         self.usage: Usage | None = None
         self._blocks: dict[int, _Shown] = {}
+
+    @property
+    def settled_parts(self) -> tuple[Part, ...]:
+        """Return the split of the input, brought to what the server reported."""
+        return settled_parts(self.parts, self.expected.source, self.usage.input_tokens if self.usage else None)
 
     @property
     def deltas(self) -> int:

@@ -9,13 +9,17 @@ from vllm_tui.accounting.figures import (
     UNKNOWN,
     ConversationFigures,
     Figure,
+    FigureSource,
     Part,
     Phase,
     Span,
     TurnFigures,
     conversation_of,
+    join_parts,
     join_spans,
+    settled_parts,
     total_of,
+    weakest,
 )
 from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
 from vllm_tui.domain.window import is_input_cut
@@ -56,6 +60,7 @@ def turn_figures(turn: Turn, window: int | None = None) -> TurnFigures:
         phase="finished" if turn.status != "running" else "idle",
         requests=len(requests),
         input_parts=_parts(turn),
+        parts_source=_parts_source(turn),
         output_reserved=_reserved(turn),
         spans=join_spans(*(_spans(entry) for entry in turn.rounds)),
         input_cut=_cut(turn, window),
@@ -86,8 +91,21 @@ def _request_figures(entry: Round) -> RequestFigures:
 
 
 def _parts(turn: Turn) -> tuple[Part, ...]:
-    counted = turn.rounds[-1].counted if turn.rounds else None
-    return () if counted is None else tuple(Part(name, tokens) for name, tokens in counted.parts)
+    """Return the split of all inputs of a turn, as they were counted before they left."""
+    splits = [
+        settled_parts(
+            tuple(Part(name, tokens) for name, tokens in counted.parts),
+            counted.source,
+            entry.usage.input_tokens if entry.usage else None,
+        )
+        for entry in turn.rounds
+        if (counted := entry.counted) is not None
+    ]
+    return join_parts(*splits)
+
+
+def _parts_source(turn: Turn) -> FigureSource | None:
+    return weakest(Figure(entry.counted.input_tokens, entry.counted.source) for entry in turn.rounds if entry.counted)
 
 
 def _reserved(turn: Turn) -> Figure:

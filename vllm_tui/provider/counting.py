@@ -15,6 +15,9 @@ from vllm_tui.provider.request_map import build_body
 from vllm_tui.provider.session import Session
 
 ESTIMATE_NOTE = "From the number of characters, by what this model showed so far."
+_TEMPLATE, _TOOLS_TEMPLATE = 40, 130
+"""Tokens that chat templates write of themselves, and to explain tools; a ratio that was learnt holds them already."""
+
 _LONG = 20_000
 """Characters from which counting is given to a thread: below it takes a few milliseconds."""
 
@@ -89,7 +92,10 @@ class Counting:
         if exact is not None:
             return exact
         ratio = self._session.characters_per_token(self._model)
-        tokens = max(1, round(estimate_tokens(messages, self._request.tools, ratio) * self._factor))
+        estimate = estimate_tokens(messages, self._request.tools, ratio)
+        if not self._session.knows_ratio(self._model):
+            estimate += _TEMPLATE + (_TOOLS_TEMPLATE if self._request.tools else 0)
+        tokens = max(1, round(estimate * self._factor))
         parts = () if counter is None else counter.split(self._body(messages), tokens)
         return Counted(tokens, "estimate", parts, ESTIMATE_NOTE)
 

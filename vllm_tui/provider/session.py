@@ -85,6 +85,10 @@ class Session:
         """Return the ratio this model showed so far, else a careful guess."""
         return self._ratio.get(model, _DEFAULT_RATIO)
 
+    def knows_ratio(self, model: str) -> bool:
+        """Return whether this server's own usage told the ratio of a model."""
+        return model in self._ratio
+
     def learn_ratio(self, model: str, characters: int, response: ChatResponse) -> None:
         """Take the real input count of a request of `characters` characters."""
         usage = response.usage

@@ -22,9 +22,9 @@ _KEYS = (
     ("←→", "token"),
     ("↑↓", "row"),
     ("n p", "part"),
-    ("Tab", "prompt, answer"),
+    ("Tab", "other side"),
     ("[ ]", "turn"),
-    ("y", "copy text"),
+    ("y", "copy"),
     ("Esc", "back"),
 )
 

@@ -14,7 +14,8 @@ from vllm_tui.settings.layers import load_settings
 from vllm_tui.ui.app import ChatApp
 from vllm_tui.ui.screens.chat import ChatScreen
 from vllm_tui.ui.widgets.prompt import Prompt
-from vllm_tui.wiring import LiveBackend, build_launch
+from vllm_tui.wiring.backend import LiveBackend
+from vllm_tui.wiring.screen import build_launch
 
 HERE = Path(__file__).parent
 PATIENCE_SECONDS = 120.0
@@ -64,6 +65,31 @@ async def palette(stage: Stage) -> None:
     await stage.pilot.pause(0.5)
 
 
+async def settings(stage: Stage) -> None:
+    """Show the settings on an option that was changed."""
+    await stage.chat.run_action("settings")
+    await stage.pilot.pause(0.5)
+    await stage.pilot.press("slash", *"reasoning", "enter", "escape", "left")
+    await stage.pilot.pause(0.5)
+
+
+async def figures(stage: Stage) -> None:
+    """Show the figures of two turns."""
+    await stage.ask("How does paged attention work?")
+    await stage.ask("What is the weather in Paris?")
+    await stage.pilot.press("ctrl+g")
+    await stage.pilot.pause(0.5)
+
+
+async def tokens(stage: Stage) -> None:
+    """Show an answer token by token."""
+    await stage.ask("How does paged attention work?")
+    await stage.pilot.press("ctrl+l")
+    await stage.pilot.pause(0.5)
+    await stage.pilot.press("tab", *["right"] * 8)
+    await stage.pilot.pause(0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A picture: its file name, what is done first, the size in cells and the theme."""
@@ -80,6 +106,9 @@ PICTURES = (
     Picture("light", answered, theme="light"),
     Picture("narrow", answered, size=(80, 24)),
     Picture("palette", palette),
+    Picture("settings", settings),
+    Picture("figures", figures),
+    Picture("tokens", tokens),
 )
 
 

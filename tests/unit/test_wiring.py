@@ -225,3 +225,21 @@ def test_there_is_a_debug_log_only_when_debug_is_on() -> None:
     assert debug_log_of(settings_of()) is None
     assert log is not None
     assert log.name == "debug.jsonl"
+
+
+def test_a_file_with_comments_is_not_rewritten_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("# mine\nseed = 1\n")
+    backend = LiveBackend(settings_of(path), tmp_path, demo=False)
+    with pytest.raises(ConfigurationError, match="comments"):
+        backend.remember("theme", "light")
+    assert path.read_text() == "# mine\nseed = 1\n"
+
+
+def test_remembering_one_choice_saves_nothing_else_of_the_session(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    backend = LiveBackend(settings_of(path), tmp_path, demo=False)
+    backend.use_settings(backend.settings.with_session("temperature", 0.5))
+    backend.remember("theme", "light")
+    assert path.read_text() == 'theme = "light"\n'
+    assert (backend.settings.value("temperature"), backend.settings.origin("theme").layer) == (0.5, "file")

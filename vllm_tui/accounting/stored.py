@@ -22,6 +22,7 @@ from vllm_tui.accounting.figures import (
     weakest,
 )
 from vllm_tui.accounting.split import Calibration, RequestFigures, Seen, split_request
+from vllm_tui.accounting.turn_clock import TurnClock
 from vllm_tui.domain.window import is_input_cut
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def turn_figures(turn: Turn, window: int | None = None) -> TurnFigures:
     """Return the figures of a stored turn, for a model with a context window of `window` tokens."""
     requests = [_request_figures(entry) for entry in turn.rounds]
     output = total_of(request.output for request in requests)
+    served, queued, around = _server_times(turn)
     return TurnFigures(
         input=total_of(request.input for request in requests),
         cached=total_of(request.cached for request in requests),
@@ -64,6 +66,9 @@ def turn_figures(turn: Turn, window: int | None = None) -> TurnFigures:
         output_reserved=_reserved(turn),
         spans=join_spans(*(_spans(entry) for entry in turn.rounds)),
         input_cut=_cut(turn, window),
+        server_time=served,
+        queue_time=queued,
+        network_time=around,
     )
 
 
@@ -156,6 +161,16 @@ def _spans(entry: Round) -> tuple[Span, ...]:
     between: Phase = "reasoning" if has_thoughts else "calling"
     spans = (Span("waiting", first), Span(between, answer - first), Span("answering", timing.elapsed - answer))
     return tuple(span for span in spans if span.seconds > 0)
+
+
+def _server_times(turn: Turn) -> tuple[Figure, Figure, Figure]:
+    """Return the server's own seconds, those in its queue, and the rest, from the metrics kept with each answer."""
+    clock, at = TurnClock(), 0.0
+    for entry in turn.rounds:
+        clock.request_started(at)
+        at += entry.timing.elapsed or 0.0
+        clock.take_metrics((entry.answer.metadata or {}).get("vllm:metrics"), at)
+    return clock.server_times
 
 
 def _cut(turn: Turn, window: int | None) -> str:

@@ -139,8 +139,9 @@ class Partner:
             stage.transcript.add_note("error", "The server lists no model. Wait until it has loaded one; /connect.")
         if choice.verdict == "none":
             self._rest(_NO_MODEL)
-        elif self._show.activity.outcome in (_NO_SERVER, _NO_MODEL):
-            self._rest(READY)
+        else:
+            before = self._show.activity.outcome
+            self._rest(READY if before in (_NO_SERVER, _NO_MODEL) else before)
 
     def _rest(self, outcome: Status) -> None:
         if not self._show.is_running:

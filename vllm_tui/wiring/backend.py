@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vllm_tui.domain.errors import StorageError
+from vllm_tui.domain.errors import ConfigurationError, StorageError
 from vllm_tui.settings.layers import Settings
 from vllm_tui.wiring import parts
 from vllm_tui.wiring.current import CurrentProvider
@@ -80,7 +80,12 @@ class LiveBackend:
             return
         from vllm_tui.settings.saving import save_session
 
-        self.use_settings(save_session(self.settings.reload().with_session(name, value), names={name}))
+        fresh = self.settings.reload()
+        if fresh.document.has_comments:
+            raise ConfigurationError(
+                "Saving would remove the comments in config.toml.", hint="F4, then F10 saves it all the same."
+            )
+        self.use_settings(save_session(fresh.with_session(name, value), names={name}))
 
     def use_settings(self, settings: Settings) -> None:
         """Let `settings` hold from the next request on; a running answer goes on as it began."""

@@ -140,4 +140,7 @@ async def recorded_chat(settings: Settings, folder: Path, monkeypatch: pytest.Mo
     async with app.run_test(size=(100, 30)) as pilot:
         chat = Chat(app, pilot, backend)  # type: ignore[arg-type]  # only what every backend has is used
         await chat.until(lambda: chat.screen.is_begun and chat.screen.dialogue.models, 15)
-        yield Recorded(chat, backend, transport, waits)
+        try:
+            yield Recorded(chat, backend, transport, waits)
+        finally:
+            await app.leave()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from vllm_tui.domain.blocks import ToolCallBlock
@@ -215,6 +215,7 @@ def test_no_word_is_ever_lost(pieces: list[str], width: int) -> None:  # fmt: sk
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(TEXT), max_size=20), st.integers(2, 30), st.booleans())
+@example(["word", "漢字"], 3, True)
 def test_wrapping_keeps_every_character_and_splits_no_cluster(pieces: list[str], width: int, words: bool) -> None:
     text = "".join(pieces)
     found = break_text(text, width, words=words)

@@ -99,7 +99,7 @@ def _break_wide(line: str, offset: int, width: int, words: bool) -> list[tuple[i
     good = -1
     good_cells = 0
     for start, _, size in split_graphemes(line)[0]:
-        if cells + size > width and start > begin:
+        while cells + size > width and start > begin:
             cut = good if words and good > begin else start
             joined = line[begin:cut].rstrip(" ") if words else line[begin:cut]
             end = begin + max(len(joined), 1)

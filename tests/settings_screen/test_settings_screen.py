@@ -123,6 +123,13 @@ async def test_the_search_narrows_and_escape_brings_all_back() -> None:
         assert screen.names == whole
 
 
+async def test_a_search_goes_to_the_option_of_that_name_first() -> None:
+    async with settings_screen(backend_of(None)) as screen:
+        await screen.press("slash", *"reasoning", "enter")
+        assert screen.row("reasoning").startswith("▸")
+        assert "max_tokens" in screen.names
+
+
 async def test_a_search_without_a_match_says_so_and_harms_nothing() -> None:
     async with settings_screen(backend_of(None)) as screen:
         await screen.press("slash", *"zzz", "enter", "escape")

@@ -94,6 +94,16 @@ class RowList(VerticalScroll, can_focus=False, inherit_bindings=False):
             heading.display = str(heading.content) in groups
         self.query_one("#none").display = not groups
 
+    def best(self, query: str) -> OptionRow | None:
+        """Return the shown row that `query` means most likely: by its name first, then by what is said of it."""
+        word = next(iter(query.lower().split()), "")
+
+        def rank(row: OptionRow) -> tuple[bool, bool, bool]:
+            name = row.option.name
+            return name != word, not name.startswith(word), word not in name
+
+        return min(self.rows, key=rank, default=None)
+
     async def open_editor(self, row: OptionRow, editor: Editor) -> None:
         """Open a field under a row."""
         await self.close_editor()

@@ -162,13 +162,16 @@ class SettingsScreen(SettingsWork):
     def _narrow(self, event: Input.Changed) -> None:
         rows = self.query_one(RowList)
         rows.narrow(event.value)
-        if event.value and rows.rows:
-            self._current = rows.rows[0].option
+        best = rows.best(event.value)
+        if event.value and best is not None:
+            self._current = best.option
             self._show_current()
 
     @on(Input.Submitted, "#search")
-    def _found(self) -> None:
-        self.query_one(RowList).move(0)
+    def _found(self, event: Input.Submitted) -> None:
+        best = self.query_one(RowList).best(event.value)
+        if best is not None:
+            best.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let a slash be typed where text is typed."""

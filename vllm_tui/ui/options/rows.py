@@ -98,9 +98,8 @@ class RowList(VerticalScroll, can_focus=False, inherit_bindings=False):
         """Return the shown row that `query` means most likely: by its name first, then by what is said of it."""
         word = next(iter(query.lower().split()), "")
 
-        def rank(row: OptionRow) -> tuple[bool, bool, bool]:
-            name = row.option.name
-            return name != word, not name.startswith(word), word not in name
+        def rank(row: OptionRow) -> tuple[bool, bool]:
+            return row.option.name != word, word not in row.option.name
 
         return min(self.rows, key=rank, default=None)
 

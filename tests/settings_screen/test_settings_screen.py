@@ -29,7 +29,9 @@ def path(tmp_path: Path) -> Path:
 
 
 async def shown_review(screen: Screen) -> str:
-    await screen.chat.until(lambda: isinstance(screen.chat.app.screen, ReviewScreen))
+    await screen.chat.until(
+        lambda: isinstance(screen.chat.app.screen, ReviewScreen) and screen.chat.app.screen.query("#keys")
+    )
     return "\n".join(str(part.content) for part in screen.chat.app.screen.query(Static))
 
 
@@ -341,7 +343,9 @@ async def test_a_profile_is_chosen_from_the_chat_and_from_the_screen(path: Path)
     backend = backend_of(path)
     async with settings_screen(backend) as screen:
         await screen.press("p")
-        await screen.chat.until(lambda: isinstance(screen.chat.app.screen, PickScreen))
+        await screen.chat.until(
+            lambda: isinstance(screen.chat.app.screen, PickScreen) and screen.chat.app.screen.query(Input)
+        )
         await screen.press(*"lab", "enter")
         await screen.chat.until(lambda: screen.screen.settings.profile == "lab")
         await screen.press("escape")

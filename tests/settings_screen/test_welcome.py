@@ -34,8 +34,10 @@ async def welcomed(chat: Chat) -> WelcomeScreen:
 
 
 def choices(chat: Chat) -> str:
-    options = chat.app.screen.query_one(OptionList)
-    return "\n".join(str(options.get_option_at_index(at).prompt) for at in range(options.option_count))
+    found = chat.app.screen.query(OptionList)
+    return "\n".join(
+        str(options.get_option_at_index(at).prompt) for options in found for at in range(options.option_count)
+    )
 
 
 def test_a_welcome_needs_no_file_and_an_address_nobody_gave(tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ async def test_when_the_preferred_server_is_silent_the_next_one_is_offered(tmp_p
     path.write_text(FILE)
     backend = backend_of(path, provider=ScriptedProvider(models=REFUSED))
     async with running_chat(backend=backend) as chat:
-        await chat.until(lambda: isinstance(chat.app.screen, PickScreen))
+        await chat.until(lambda: isinstance(chat.app.screen, PickScreen) and chat.app.screen.query(Static))
         assert "gpu-box does not answer" in str(chat.app.screen.query(Static).first().content)
         assert backend.settings.profile == "gpu-box"
         await chat.until(lambda: chat.app.screen.query_one(OptionList).highlighted == 1)
@@ -152,7 +154,7 @@ async def test_the_offer_can_be_refused_and_nothing_changes(tmp_path: Path) -> N
     path.write_text(FILE)
     backend = backend_of(path, provider=ScriptedProvider(models=REFUSED))
     async with running_chat(backend=backend) as chat:
-        await chat.until(lambda: isinstance(chat.app.screen, PickScreen))
+        await chat.until(lambda: isinstance(chat.app.screen, PickScreen) and chat.app.screen.query(Static))
         await chat.press("escape")
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert (backend.settings.profile, chat.state) == ("gpu-box", "no server")

@@ -12,7 +12,6 @@ from tests.support.token_views import OTHER, PROBABLE, PROMPT, TEXT_ONLY
 from textual.pilot import Pilot
 from vllm_tui.accounting.token_view import TokenView
 from vllm_tui.ui.app import ChatApp
-from vllm_tui.ui.screens.tokens import TokensScreen
 from vllm_tui.ui.tokens.pane import TokenPane
 
 Compare = Callable[..., bool]
@@ -29,7 +28,7 @@ def picture(
         await chat.opened()
         await chat.ask()
         await pilot.press("ctrl+l")
-        await chat.until(lambda: isinstance(app.screen, TokensScreen) and app.screen.query_one(TokenPane).current)
+        await chat.until(lambda: any(pane.current for pane in app.screen.query(TokenPane)))
         await pilot.press(*keys)
         await pilot.pause()
 

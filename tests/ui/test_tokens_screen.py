@@ -50,7 +50,7 @@ async def token_view(
         await chat.opened()
         await chat.ask()
         await chat.press("ctrl+l")
-        await chat.until(lambda: isinstance(chat.app.screen, TokensScreen))
+        await chat.until(lambda: isinstance(chat.app.screen, TokensScreen) and chat.app.screen.query(TokenPane))
         view = View(chat)
         await chat.until(lambda: "reading" not in view.part("note") and view.rows)
         yield view
@@ -101,7 +101,7 @@ async def test_another_turn_is_read_with_the_brackets() -> None:
         await view.chat.until(lambda: view.chat.app.screen is view.chat.screen)
         await view.chat.ask("more")
         await view.press("ctrl+l")
-        await view.chat.until(lambda: "turn 2" in view.part("heading"))
+        await view.chat.until(lambda: view.chat.app.screen.query(TokenPane) and "turn 2" in view.part("heading"))
         await view.press("left_square_bracket")
         await view.chat.until(lambda: "turn 1" in view.part("heading"))
         assert view.chat.backend.viewed == [0, 1, 0]
@@ -113,7 +113,7 @@ async def test_a_block_of_the_transcript_opens_its_turn() -> None:
         await chat.opened()
         await chat.ask()
         await chat.press("escape", "up", "up", "i")
-        await chat.until(lambda: isinstance(chat.app.screen, TokensScreen))
+        await chat.until(lambda: isinstance(chat.app.screen, TokensScreen) and chat.app.screen.query(TokenPane))
         await chat.until(lambda: backend.viewed == [0])
 
 

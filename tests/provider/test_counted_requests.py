@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -148,6 +149,26 @@ async def test_an_input_that_the_server_cut_is_told_with_both_counts() -> None:
     count = next(event.input_tokens for event in events if isinstance(event, PromptCounted))
     told = [event.message for event in events if isinstance(event, Notice) and event.code == "input_truncated"]
     assert told == [f"The server cut the input: it read 99 of {count} tokens (100 window)."]
+
+
+class ThreadCounter(WordCounter):
+    """Notes in which thread each count was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_loop: list[bool] = []
+
+    def count(self, body: JsonObject, model: str) -> Counted | None:
+        self.on_loop.append(threading.current_thread() is threading.main_thread())
+        return super().count(body, model)
+
+
+@pytest.mark.parametrize(("words", "on_loop"), [(10, True), (10_000, False)])
+async def test_a_prompt_is_counted_once_and_a_long_one_away_from_the_event_loop(words: int, on_loop: bool) -> None:
+    counter = ThreadCounter()
+    async with counted(counter=counter, context_window=100_000, max_tokens=100) as link:
+        await link.stream("word " * words)
+    assert counter.on_loop == [on_loop]
 
 
 async def test_without_a_counter_nothing_is_said_and_nothing_changes() -> None:

@@ -47,7 +47,7 @@ async def prepare(request: ChatRequest, session: Session, report: Reporter) -> P
     fitting = _Fitting(session, counting, model, limit)
     if session.counter is None and window is None:
         return _as_sent(repaired, model, limit, None, events)
-    await counting.ask(window, limit)
+    await counting.begin(window, limit)
     if counting.is_long:
         fitted = await asyncio.to_thread(fitting.fit, repaired, window)
     else:

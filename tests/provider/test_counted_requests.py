@@ -37,7 +37,9 @@ class WordCounter:
     def split(self, body: JsonObject, tokens: int) -> tuple[tuple[str, int], ...]:
         return (("question", tokens),)
 
-    def fill_usage(self, response: ChatResponse, body: JsonObject, model: str) -> ChatResponse:
+    def finish(
+        self, response: ChatResponse, body: JsonObject, model: str, counted: Counted | None = None
+    ) -> ChatResponse:
         if response.usage is not None:
             return response
         usage = Usage(input_tokens=_words(body), output_tokens=1, source="computed")

@@ -219,7 +219,12 @@ class Call:
 
     def _with_usage(self, response: ChatResponse, round_: _Round) -> ChatResponse:
         counter = self._session.counter
-        return response if counter is None else counter.fill_usage(response, self._body(round_), round_.prepared.model)
+        if counter is None:
+            return response
+        prepared = round_.prepared
+        own = response.model_copy(update={"content": round_.own_blocks()})
+        usage = counter.finish(own, self._body(round_), prepared.model, prepared.counted).usage
+        return response.model_copy(update={"usage": usage})
 
     def _cut_input(self, prepared: Prepared, response: ChatResponse) -> list[StreamEvent]:
         """Say so when the server cut the input: it fills the window up to the output limit (truncation auto)."""
@@ -274,6 +279,20 @@ class _Round:
     def blocks(self) -> tuple[Block, ...]:
         """Return all blocks so far, those of earlier rounds included."""
         return self.folder.content()
+
+    def own_blocks(self) -> tuple[Block, ...]:
+        """Return what this round alone brought."""
+        own: list[Block] = []
+        self.blocks()
+        for index, block in sorted(self.folder.blocks.items()):
+            before = self._before.get(index)
+            if block == before:
+                continue
+            if isinstance(block, TextBlock) and isinstance(before, TextBlock):
+                own.append(block.model_copy(update={"text": block.text.removeprefix(before.text)}))
+            else:
+                own.append(block)
+        return tuple(own)
 
     def broken_off(self) -> list[StreamEvent]:
         """Return the final words on the blocks that grew in this round before it failed."""

@@ -53,8 +53,13 @@ class PromptCounter(Protocol):
         """Divide an estimate by the parts of a body, about."""
         ...
 
-    def fill_usage(self, response: ChatResponse, body: JsonObject, model: str) -> ChatResponse:
-        """Return the response with usage counted here where the server reported none."""
+    def finish(
+        self, response: ChatResponse, body: JsonObject, model: str, counted: Counted | None = None
+    ) -> ChatResponse:
+        """Take what came of a body; return it with usage counted here where the server reported none.
+
+        `counted` is the input as it was counted before the body left.
+        """
         ...
 
 
@@ -107,4 +112,12 @@ class Counting:
 
     def _body(self, messages: Sequence[Message]) -> JsonObject:
         request = self._request.model_copy(update={"messages": tuple(messages)})
-        return build_body(request, self._session.config, max_output_tokens=1, stream=False)
+        session = self._session
+        return build_body(
+            request,
+            session.config,
+            max_output_tokens=1,
+            stream=False,
+            plain_history=session.wants_plain_history,
+            use_state=session.config.enable_state and not session.lacks_store,
+        )

@@ -9,6 +9,7 @@ import pytest
 from tests.settings_screen.screen_steps import FILE, Screen, backend_of, settings_screen
 from tests.support.chat_app import running_chat
 from tests.support.scripted_provider import MODEL, Pause, ScriptedBackend, ScriptedProvider, answer, deltas
+from textual import events
 from textual.widgets import Input, Static
 from vllm_tui.domain.blocks import TextBlock
 from vllm_tui.domain.checks import Check
@@ -85,6 +86,17 @@ async def test_keys_typed_before_the_field_is_there_are_kept() -> None:
         assert row is not None
         await screen.press("1", "2", "3", "enter")
         assert screen.screen.settings.value("max_tokens") == 123
+
+
+@pytest.mark.parametrize("name", ["instructions", "default_model"])
+async def test_an_endless_paste_is_refused_and_the_screen_goes_on(name: str) -> None:
+    async with settings_screen(backend_of(None), name) as screen:
+        await screen.press("enter")
+        before = screen.screen.query_one(Editor).text
+        screen.chat.app.post_message(events.Paste("x" * 1_000_000))
+        problem = screen.screen.query_one("#problem", Static)
+        await screen.chat.until(lambda: "1,000,000 characters are more" in str(problem.content))
+        assert screen.screen.query_one(Editor).text == before
 
 
 async def test_an_empty_field_means_not_set_where_that_is_allowed(path: Path) -> None:

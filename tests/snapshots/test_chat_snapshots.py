@@ -84,6 +84,10 @@ def picture(
         chat = Chat(app, pilot, backend)
         await chat.opened()
         await scene(chat)
+        if not chat.screen.show.is_running:
+            await chat.until(lambda: not chat.view.is_busy)
+            chat.view.window.go_end()  # how many empty rows are left below the end depends on the number of frames
+            chat.view.show_window()
         await pilot.pause()
 
     checked: App[int] = app

@@ -103,12 +103,13 @@ class Counting:
         if exact is not None:
             return exact
         ratio = self._session.characters_per_token(self._model)
-        estimate = estimate_tokens(messages, self._request.tools, ratio)
+        texts = estimate_tokens(messages, self._request.tools, ratio)
+        around = 0
         if not self._session.knows_ratio(self._model):
-            estimate += _TEMPLATE + (_TOOLS_TEMPLATE if self._request.tools else 0)
-        tokens = max(1, round(estimate * self._factor))
-        parts = () if counter is None else counter.split(self._body(messages), tokens)
-        return Counted(tokens, "estimate", parts, ESTIMATE_NOTE)
+            around = _TEMPLATE + (_TOOLS_TEMPLATE if self._request.tools else 0)
+        texts, around = max(1, round(texts * self._factor)), round(around * self._factor)
+        parts = () if counter is None else (("system", around), *counter.split(self._body(messages), texts))
+        return Counted(texts + around, "estimate", parts, ESTIMATE_NOTE)
 
     def _body(self, messages: Sequence[Message]) -> JsonObject:
         request = self._request.model_copy(update={"messages": tuple(messages)})

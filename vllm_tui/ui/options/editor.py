@@ -24,6 +24,34 @@ LONG_OPTIONS = ("instructions",)
 """Options that hold several lines; so do those that hold JSON."""
 
 
+MOST_PASTED = 50_000
+"""Characters that can be pasted into a field; longer texts belong into the file."""
+
+
+class TooMuchPasted(Message):
+    """A paste of `length` characters was refused."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.length = length
+
+
+def refuse_long_paste(field: Input | TextArea, event: events.Paste) -> None:
+    """Keep a paste that would hold up the screen out of a field."""
+    if len(event.text) > MOST_PASTED:
+        event.stop()
+        event.prevent_default()
+        field.post_message(TooMuchPasted(len(event.text)))
+
+
+class EditorInput(Input):
+    """A line that takes no endless pastes."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Refuse what is too long."""
+        refuse_long_paste(self, event)
+
+
 class EditorArea(TextArea):
     """A text area in which Enter accepts, as in the prompt."""
 
@@ -37,6 +65,10 @@ class EditorArea(TextArea):
         """Enter was pressed on `value`."""
 
         value: str
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Refuse what is too long."""
+        refuse_long_paste(self, event)
 
     def on_key(self, event: events.Key) -> None:
         """Accept with Enter, break the line with the keys that do."""
@@ -101,7 +133,7 @@ class Editor(Vertical):
             yield area
         else:
             hint = "a new key; empty keeps the old one" if option.secret else ""
-            entry = Input(self._begin, placeholder=hint, password=option.secret, select_on_focus=False)
+            entry = EditorInput(self._begin, placeholder=hint, password=option.secret, select_on_focus=False)
             entry.cursor_blink = False
             yield entry
         yield Static(id="problem", markup=False)
@@ -134,6 +166,13 @@ class Editor(Vertical):
         problem, note = self._problem_of(self.text), self.query_one("#problem", Static)
         note.set_class(bool(problem), "-bad")
         note.update(line(problem or f"Enter accept   Esc back   takes {allowed_values(self.option)}"))
+
+    @on(TooMuchPasted)
+    def _refuse(self, event: TooMuchPasted) -> None:
+        note = self.query_one("#problem", Static)
+        note.set_class(True, "-bad")
+        where = "vllm-tui config path names the file to put it into"
+        note.update(line(f"{event.length:,} characters are more than a field takes ({MOST_PASTED:,}); {where}"))
 
     @on(Input.Submitted)
     @on(EditorArea.Submitted)

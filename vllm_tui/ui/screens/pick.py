@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -16,6 +16,9 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from vllm_tui.ui.content import shown_line
+
+_MOST_ROWS, _AROUND = 20, 11
+"""Rows of the list, and those around it: margins, the field and the keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,11 @@ class PickScreen(ModalScreen[str | None]):
         self.query_one(OptionList).can_focus = False
         self.query_one(Input).focus()
         self.call_after_refresh(self._fill, "")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave room for the field and the keys on low screens."""
+        around = _AROUND + bool(self._note) * 2
+        self.query_one(OptionList).styles.max_height = max(min(_MOST_ROWS, event.size.height - around), 3)
 
     def _fill(self, query: str) -> None:
         options = self.query_one(OptionList)

@@ -74,7 +74,7 @@ def test_blocks_become_output_items() -> None:
     )
     assert output_items(content) == (
         {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "Hm"}]},
-        {"type": "function_call", "name": "f", "arguments": '{"a": 1}'},
-        {"type": "function_call", "name": "g", "arguments": "broken {"},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a": 1}'},
+        {"type": "function_call", "call_id": "d", "name": "g", "arguments": "broken {"},
         {"type": "message", "content": [{"type": "output_text", "text": "Done"}]},
     )

@@ -51,3 +51,11 @@ def test_the_servers_own_times_are_read_again() -> None:
     figures = turn_figures(turn(Usage(input_tokens=110, output_tokens=2)))
     times = [figures.server_time.value, figures.queue_time.value, figures.network_time.value]
     assert times == [pytest.approx(0.7), pytest.approx(0.05), pytest.approx(0.3)]
+
+
+def test_the_counts_of_a_continued_answer_are_stored_as_their_sum() -> None:
+    first = PromptCount(input_tokens=75, source="computed", parts=(("question", 75),), output_reserved=200)
+    more = PromptCount(input_tokens=180, parts=(("question", 75), ("history", 105)), output_reserved=100)
+    assert first.plus(more) == PromptCount(
+        input_tokens=255, source="estimate", parts=(("question", 150), ("history", 105)), output_reserved=100
+    )

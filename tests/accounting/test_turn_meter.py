@@ -320,6 +320,18 @@ def test_a_request_counted_again_is_counted_once() -> None:
     assert meter.figures(1.0).input_parts == (Part("tools", 25),)
 
 
+def test_the_requests_of_a_continued_answer_add_up_to_its_usage() -> None:
+    meter = TurnMeter()
+    meter.request_started(0.0)
+    meter.observe(PromptCounted(75, "computed", 200, 4096, (("question", 75),)), 0.0)
+    meter.observe(PromptCounted(180, "computed", 100, 4096, (("question", 75), ("history", 105)), "", True), 1.0)
+    meter.observe(finished(Usage(input_tokens=255, output_tokens=9)), 2.0)
+    figures = meter.figures(2.0)
+    assert (figures.input.value, figures.input.other) == (255, None)
+    assert figures.input_parts == (Part("question", 150), Part("history", 105))
+    assert figures.output_reserved.value == 100
+
+
 def test_an_input_that_the_server_cut_is_marked_and_both_counts_are_kept() -> None:
     meter = TurnMeter(4096)
     meter.request_started(0.0)

@@ -26,7 +26,7 @@ class SlowProvider:
         await asyncio.Event().wait()
 
 
-setattr(parts, "build_provider", lambda settings, *, demo: SlowProvider())  # noqa: B010
+setattr(parts, "build_provider", lambda settings, **given: SlowProvider())  # noqa: B010
 parser = argparse.ArgumentParser()
 ask.add_arguments(parser)
 settings = load_settings({"data_folder": sys.argv[1], "default_model": "m"}, {}, None)

@@ -7,12 +7,15 @@ import asyncio
 import io
 import json
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from tests.support.socket_server import socket_server
+from tests.support.wire_answers import json_reply, streamed, text_stream
 from vllm_tui.cli import ask
-from vllm_tui.cli.ask_output import TextOutput
+from vllm_tui.cli.ask_output import JsonOutput, TextOutput
 from vllm_tui.cli.event_json import event_line
 from vllm_tui.domain import errors
 from vllm_tui.domain.blocks import TextBlock, ThinkingBlock, ToolCallBlock
@@ -79,7 +82,9 @@ def text_answer(text: str, **fields: str) -> list[Step]:
 @pytest.fixture
 def run_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunAsk:
     def run(provider: ScriptedProvider, *words: str, stdin: bytes = b"", flags: dict[str, str] | None = None) -> int:
-        monkeypatch.setattr("vllm_tui.wiring.parts.build_provider", lambda settings, *, demo: provider)
+        monkeypatch.setattr("vllm_tui.wiring.parts.build_provider", lambda settings, **given: provider)
+        monkeypatch.setattr("vllm_tui.accounting.source.is_package_present", lambda: False)
+        monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         parser = argparse.ArgumentParser()
         ask.add_arguments(parser)
@@ -392,3 +397,21 @@ def test_a_reader_that_went_away_ends_the_turn_quietly(
         assert run_ask(ScriptedProvider(*text_answer("Hello")), "Hi", flags={"default_model": "m"}) == 141
     (turn,) = kept(tmp_path)
     assert (turn.status, turn.messages[1].text) == ("cancelled", "Hel")
+
+
+async def test_a_request_is_counted_before_it_leaves_and_missing_usage_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("TIKTOKEN_ENCODINGS_BASE", raising=False)
+    zeros = {"usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}}
+    async with socket_server(json_reply({"data": []}), streamed(text_stream("Hello", **zeros))) as server:
+        flags = {"base_url": server.url, "default_model": "openai/gpt-oss-20b"}
+        settings = load_settings({**flags, "data_folder": str(tmp_path / "data")}, {}, None)
+        await ask._converse(ask.Wish("Hi", is_saved=False), settings, JsonOutput(sys.stdout))
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kinds = [event["type"] for event in events]
+    assert kinds.index("request_started") < kinds.index("prompt_counted") < kinds.index("block_started")
+    counted, usage = events[kinds.index("prompt_counted")], events[-2]["response"]["usage"]
+    assert (counted["source"], usage["source"]) == ("computed", "computed")
+    assert counted["input_tokens"] == usage["input_tokens"] > 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ from tests.support.provider_calls import Link, answer_of, linked
 from tests.support.socket_server import Reply
 from tests.support.wire_answers import completed, message, streamed, text_stream
 from vllm_tui.domain.errors import ContextLengthExceeded
-from vllm_tui.domain.events import BlockStarted, HistoryTrimmed, Notice, PromptCounted
+from vllm_tui.domain.events import BlockStarted, ContinuationStarted, HistoryTrimmed, Notice, PromptCounted
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.response import ChatResponse
 from vllm_tui.domain.usage import Usage
@@ -36,7 +37,9 @@ class WordCounter:
     def split(self, body: JsonObject, tokens: int) -> tuple[tuple[str, int], ...]:
         return (("question", tokens),)
 
-    def fill_usage(self, response: ChatResponse, body: JsonObject, model: str) -> ChatResponse:
+    def finish(
+        self, response: ChatResponse, body: JsonObject, model: str, counted: Counted | None = None
+    ) -> ChatResponse:
         if response.usage is not None:
             return response
         usage = Usage(input_tokens=_words(body), output_tokens=1, source="computed")
@@ -148,6 +151,63 @@ async def test_an_input_that_the_server_cut_is_told_with_both_counts() -> None:
     count = next(event.input_tokens for event in events if isinstance(event, PromptCounted))
     told = [event.message for event in events if isinstance(event, Notice) and event.code == "input_truncated"]
     assert told == [f"The server cut the input: it read 99 of {count} tokens (100 window)."]
+
+
+CUT = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+
+
+@pytest.mark.parametrize("model", ["m", "openai/gpt-oss-20b"])
+async def test_going_on_with_an_answer_is_counted_and_bounded_too(model: str) -> None:
+    first, rest = streamed(text_stream("word " * 20, **CUT)), streamed(text_stream("end"))
+    async with counted(
+        first, rest, max_continuations=3, context_window=100, max_tokens=80, default_model=model
+    ) as link:
+        events = await link.stream("word")
+        sent = [body["max_output_tokens"] for body in link.server.bodies]
+    counts = [event for event in events if isinstance(event, PromptCounted)]
+    assert [event.continues for event in counts] == [False, True]
+    assert [event.output_reserved for event in counts] == sent
+    assert sent[1] == 100 - counts[1].input_tokens < sent[0]
+    assert events.index(counts[1]) == 1 + next(
+        place for place, event in enumerate(events) if isinstance(event, ContinuationStarted)
+    )
+
+
+async def test_an_answer_that_fills_the_window_is_not_continued() -> None:
+    said_so_far = "word " * 120 + "end"
+    first = streamed(text_stream(said_so_far, **CUT))
+    async with counted(first, max_continuations=3, context_window=100, max_tokens=80) as link:
+        answer = answer_of(await link.stream("word"))
+    assert (answer.finish_reason, answer.text, len(link.server.exchanges)) == ("length", said_so_far, 1)
+
+
+async def test_figures_counted_here_stay_so_in_a_continued_answer() -> None:
+    zeros = {"usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}}
+    first, rest = streamed(text_stream("word", **CUT, **zeros)), streamed(text_stream("end"))
+    async with counted(first, rest, max_continuations=1) as link:
+        usage = answer_of(await link.stream("word")).usage
+    assert usage is not None
+    assert usage.source == "computed"
+
+
+class ThreadCounter(WordCounter):
+    """Notes in which thread each count was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_loop: list[bool] = []
+
+    def count(self, body: JsonObject, model: str) -> Counted | None:
+        self.on_loop.append(threading.current_thread() is threading.main_thread())
+        return super().count(body, model)
+
+
+@pytest.mark.parametrize(("words", "on_loop"), [(10, True), (10_000, False)])
+async def test_a_prompt_is_counted_once_and_a_long_one_away_from_the_event_loop(words: int, on_loop: bool) -> None:
+    counter = ThreadCounter()
+    async with counted(counter=counter, context_window=100_000, max_tokens=100) as link:
+        await link.stream("word " * words)
+    assert counter.on_loop == [on_loop]
 
 
 async def test_without_a_counter_nothing_is_said_and_nothing_changes() -> None:

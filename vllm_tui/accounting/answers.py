@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from vllm_tui.accounting.figures import Figure, weakest
 from vllm_tui.accounting.ladder import Ladder, is_harmony_model
@@ -14,9 +13,6 @@ from vllm_tui.domain.blocks import Block, TextBlock, ThinkingBlock, ToolCallBloc
 from vllm_tui.domain.response import ChatResponse
 from vllm_tui.domain.usage import Usage
 from vllm_tui.domain.values import JsonObject, JsonValue
-
-if TYPE_CHECKING:
-    from vllm_tui.accounting.harmony_types import Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +28,15 @@ def fill_usage(
     body: Mapping[str, JsonValue],
     model: str,
     ladder: Ladder,
-    earlier: Mapping[str, Exchange] | None = None,
+    prompt: Figure | None = None,
 ) -> ChatResponse:
-    """Return the response with computed or estimated usage where the server's is missing; else unchanged."""
+    """Return the response with computed or estimated usage where the server's is missing; else unchanged.
+
+    `prompt` is the input where it was counted before; else it is counted now.
+    """
     if not is_usage_missing(response):
         return response
-    prompt = ladder.count_locally(body, model, earlier=earlier).figure
+    prompt = prompt or ladder.count_locally(body, model).figure
     nothing = Figure()  # an answer of no blocks still ends with a token or two, which nobody saw
     output, reasoning = count_answer(response, model, ladder) if response.content else (nothing, nothing)
     usage = Usage(
@@ -81,8 +80,9 @@ def output_items(content: Sequence[Block]) -> tuple[JsonObject, ...]:
                 items.append({"type": "reasoning", "content": [{"type": "reasoning_text", "text": text}]})
             case TextBlock(text=text):
                 items.append({"type": "message", "content": [{"type": "output_text", "text": text}]})
-            case ToolCallBlock(name=name):
-                items.append({"type": "function_call", "name": name, "arguments": _text_of(block)})
+            case ToolCallBlock(id=call_id, name=name):
+                arguments = _text_of(block)
+                items.append({"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments})
             case _:
                 pass
     return tuple(items)

@@ -159,7 +159,10 @@ class TurnMeter:
     def _take_counted(self, event: PromptCounted) -> None:
         note = f"Counted before the request left. {event.note}".strip()
         figure = Figure(event.input_tokens, event.source, note)
-        self.prompt_counted(figure, tuple(Part(name, tokens) for name, tokens in event.parts))
+        parts = tuple(Part(name, tokens) for name, tokens in event.parts)
+        if event.continues:
+            figure, parts = total_of((self._request.expected, figure)), join_parts(self._request.parts, parts)
+        self.prompt_counted(figure, parts)
         self.output_reserved(Figure(event.output_reserved, "computed", "Asked for as the longest answer."))
         if not self._window.is_known and event.context_window is not None:
             self._window = Figure(event.context_window, "server", "The model's own window.")

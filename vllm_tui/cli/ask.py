@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vllm_tui.domain.errors import ConfigurationError, VLLMError
@@ -47,13 +48,15 @@ EXIT_CODES: Mapping[str, int] = {
 }
 """Exit code for each kind of error."""
 TRUNCATED = 9
+_VOCABULARY_SECONDS = 2.0
+"""How long a question to gpt-oss may wait for the vocabulary; loading takes a tenth of a second."""
 
 _EPILOG = """\
 Text piped to standard input is put below the question; - stands for it alone.
 The answer goes to standard output as it comes; reasoning, notes and errors go to standard error.
 With --json every line is one event with its "type": turn_started, request_started, block_started, block_delta,
-block_finished, retry_scheduled, continuation_started, history_trimmed, notice, tool_run_started, tool_run_finished,
-response_finished, turn_finished; error when no turn began.
+block_finished, retry_scheduled, continuation_started, prompt_counted, history_trimmed, notice, tool_run_started,
+tool_run_finished, response_finished, turn_finished; error when no turn began.
 
 Exit codes: 0 fine, 2 wrong settings or usage, 3 key refused, 4 no such model or path, 5 context window exceeded,
 6 server unavailable, 7 timed out, 8 answer broke off, 9 answer cut at the output limit, 10 can't be saved,
@@ -195,13 +198,17 @@ def _ended_by(end: Callable[[], None]) -> Iterator[None]:
 
 
 async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
+    from vllm_tui.accounting.ladder import is_harmony_model
+    from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.engine.conversation import Conversation, TurnSettings
     from vllm_tui.engine.memory import MemoryTranscript
     from vllm_tui.store.conversations import ConversationStore
     from vllm_tui.wiring.parts import SystemClock, build_provider, data_folder_of
 
+    vocabulary = EncoderSource("ask")  # nobody is there to answer, so nothing is downloaded
+    build = partial(build_provider, settings, demo=wish.is_demo, encoder=lambda: vocabulary.encoder)
     async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(await asyncio.to_thread(build_provider, settings, demo=wish.is_demo))
+        provider = await stack.enter_async_context(await asyncio.to_thread(build))
         latest: str | None = None
         turns: tuple[Turn, ...] = ()
         if wish.is_saved or wish.resume_last:
@@ -212,8 +219,12 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
                 turns = await store.load_conversation(latest)
         transcript = store if wish.is_saved else MemoryTranscript()
         conversation = Conversation(provider, transcript, SystemClock(), conversation_id=latest, turns=turns)
+        model = await _model(provider, settings)
+        if is_harmony_model(model) and not wish.is_demo:
+            vocabulary.start()
+            await asyncio.to_thread(vocabulary.wait, _VOCABULARY_SECONDS)
         chosen = TurnSettings(
-            model=await _model(provider, settings),
+            model=model,
             effort=settings.text_or_none("reasoning"),
             system=wish.system or settings.text_or_none("instructions"),
             max_tool_rounds=settings.integer("max_tool_rounds"),

@@ -97,6 +97,7 @@ class PromptCounted:
     """The input of the request that leaves now was counted: `input_tokens` by `parts` (name, tokens), and how.
 
     `output_reserved` is what is asked for as the longest answer, `context_window` None where nobody knows it.
+    `continues` is true for one more request of the same answer: its usage will be the sum of both.
     """
 
     input_tokens: int
@@ -105,6 +106,7 @@ class PromptCounted:
     context_window: int | None = None
     parts: tuple[tuple[str, int], ...] = ()
     note: str = ""
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

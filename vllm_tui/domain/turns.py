@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vllm_tui.domain.blocks import Block, TextBlock, ThinkingBlock
 from vllm_tui.domain.messages import Message
-from vllm_tui.domain.usage import Source, Usage
+from vllm_tui.domain.usage import Source, Usage, weaker
 from vllm_tui.domain.values import JsonValue, Value
 
 TurnStatus = Literal["running", "completed", "truncated", "cancelled", "failed", "interrupted"]
@@ -33,6 +33,19 @@ class PromptCount(Value):
     context_window: int | None = None
     output_reserved: int | None = None
     note: str = ""
+
+    def plus(self, more: PromptCount) -> PromptCount:
+        """Return the sum with one more request of the same answer; window and reserve are the newer ones."""
+        tokens: dict[str, int] = {}
+        for name, count in (*self.parts, *more.parts):
+            tokens[name] = tokens.get(name, 0) + count
+        return more.model_copy(
+            update={
+                "input_tokens": self.input_tokens + more.input_tokens,
+                "source": weaker(self.source, more.source),
+                "parts": tuple(tokens.items()),
+            }
+        )
 
 
 class Round(Value):

@@ -9,6 +9,8 @@ from vllm_tui.domain.values import Value
 Source = Literal["server", "computed", "estimate"]
 """Reported by the server, computed exactly on this side, or estimated."""
 
+_WEAKEST_FIRST: tuple[Source, ...] = ("estimate", "computed", "server")
+
 
 class Usage(Value):
     """Tokens of one response; None means unknown, never zero.
@@ -27,3 +29,8 @@ class Usage(Value):
     input_tokens_per_turn: tuple[int, ...] = ()
     output_tokens_per_turn: tuple[int, ...] = ()
     source: Source = "server"
+
+
+def weaker(first: Source, second: Source) -> Source:
+    """Return the source to name for a sum of two figures."""
+    return min(first, second, key=_WEAKEST_FIRST.index)

@@ -175,16 +175,21 @@ class TurnRun:
             case Notice() | HistoryTrimmed():
                 self._note(event)
             case PromptCounted():
-                self._counted = PromptCount(
-                    input_tokens=event.input_tokens,
-                    source=event.source,
-                    parts=event.parts,
-                    context_window=event.context_window,
-                    output_reserved=event.output_reserved,
-                    note=event.note,
-                )
+                self._take_count(event)
             case _:
                 pass
+
+    def _take_count(self, event: PromptCounted) -> None:
+        counted = PromptCount(
+            input_tokens=event.input_tokens,
+            source=event.source,
+            parts=event.parts,
+            context_window=event.context_window,
+            output_reserved=event.output_reserved,
+            note=event.note,
+        )
+        before = self._counted if event.continues else None
+        self._counted = counted if before is None else before.plus(counted)
 
     def _note(self, event: Notice | HistoryTrimmed) -> Notice | HistoryTrimmed:
         match event:

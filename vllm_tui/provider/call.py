@@ -18,13 +18,12 @@ from vllm_tui.domain.events import (
     RetryScheduled,
     StreamEvent,
 )
-from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse
 from vllm_tui.domain.values import JsonObject
 from vllm_tui.domain.window import is_input_cut
 from vllm_tui.provider.attempt import Attempt, EmptyAnswer
-from vllm_tui.provider.prepare import Prepared, prepare
+from vllm_tui.provider.prepare import Prepared, prepare, prepare_more
 from vllm_tui.provider.reporting import CallReport
 from vllm_tui.provider.request_map import build_body
 from vllm_tui.provider.response_map import add_usage, finish_reason, read_facts, read_status, read_usage
@@ -190,9 +189,10 @@ class Call:
             yield self._announce(number, response)
             index = max(index for index, block in round_.folder.blocks.items() if isinstance(block, TextBlock))
             following = _Round(prepared, round_.folder, continue_text=text, continued=(index, text))
-            if is_harmony(prepared.model):
-                following = following.as_new_message(text)
             try:
+                following.go_on_with(await prepare_more(prepared, self._session, text))
+                for event in following.prepared.events:
+                    yield event
                 async with aclosing(self._attempt(following)) as events:
                     async for event in events:
                         yield event
@@ -219,7 +219,12 @@ class Call:
 
     def _with_usage(self, response: ChatResponse, round_: _Round) -> ChatResponse:
         counter = self._session.counter
-        return response if counter is None else counter.fill_usage(response, self._body(round_), round_.prepared.model)
+        if counter is None:
+            return response
+        prepared = round_.prepared
+        own = response.model_copy(update={"content": round_.own_blocks()})
+        usage = counter.finish(own, self._body(round_), prepared.model, prepared.counted).usage
+        return response.model_copy(update={"usage": usage})
 
     def _cut_input(self, prepared: Prepared, response: ChatResponse) -> list[StreamEvent]:
         """Say so when the server cut the input: it fills the window up to the output limit (truncation auto)."""
@@ -265,24 +270,29 @@ class _Round:
         self.folder.keeps_leading_space = self.continue_text is not None
         self.folder.blocks.update(self._before)
 
-    def as_new_message(self, text: str) -> _Round:
-        """Return this round with the text as a finished message: Harmony models can't go on inside one."""
-        request = self.prepared.request
-        messages = (*request.messages, Message(role="assistant", content=text))
-        self.prepared = Prepared(
-            request.model_copy(update={"messages": messages}),
-            self.prepared.model,
-            self.prepared.max_output_tokens,
-            self.prepared.characters,
-            (),
-            self.prepared.counted,
-        )
-        self.continue_text = None
-        return self
+    def go_on_with(self, prepared: Prepared) -> None:
+        """Send this instead; Harmony models can't go on inside a message, theirs is finished in it."""
+        self.prepared = prepared
+        if is_harmony(prepared.model):
+            self.continue_text = None
 
     def blocks(self) -> tuple[Block, ...]:
         """Return all blocks so far, those of earlier rounds included."""
         return self.folder.content()
+
+    def own_blocks(self) -> tuple[Block, ...]:
+        """Return what this round alone brought."""
+        own: list[Block] = []
+        self.blocks()
+        for index, block in sorted(self.folder.blocks.items()):
+            before = self._before.get(index)
+            if block == before:
+                continue
+            if isinstance(block, TextBlock) and isinstance(before, TextBlock):
+                own.append(block.model_copy(update={"text": block.text.removeprefix(before.text)}))
+            else:
+                own.append(block)
+        return tuple(own)
 
     def broken_off(self) -> list[StreamEvent]:
         """Return the final words on the blocks that grew in this round before it failed."""

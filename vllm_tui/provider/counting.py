@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -52,8 +53,13 @@ class PromptCounter(Protocol):
         """Divide an estimate by the parts of a body, about."""
         ...
 
-    def fill_usage(self, response: ChatResponse, body: JsonObject, model: str) -> ChatResponse:
-        """Return the response with usage counted here where the server reported none."""
+    def finish(
+        self, response: ChatResponse, body: JsonObject, model: str, counted: Counted | None = None
+    ) -> ChatResponse:
+        """Take what came of a body; return it with usage counted here where the server reported none.
+
+        `counted` is the input as it was counted before the body left.
+        """
         ...
 
 
@@ -64,7 +70,7 @@ class Counting:
         self._session = session
         self._request = request
         self._model = model
-        self._exact: Counted | None = None
+        self._whole: Counted | None = None
         self._factor = 1.0
 
     @property
@@ -72,21 +78,26 @@ class Counting:
         """Whether counting takes long enough to hold up a screen."""
         return estimate_tokens(self._request.messages, self._request.tools, 1.0) > _LONG
 
-    async def ask(self, window: int | None, limit: int) -> None:
-        """Let the server count where an estimate is so near to the window that the decision needs a number."""
+    async def begin(self, window: int | None, limit: int) -> None:
+        """Count the whole request, in a thread where that takes long.
+
+        The server is asked where an estimate is so near to the window that the decision needs a number.
+        """
+        messages = self._request.messages
+        near = await asyncio.to_thread(self.count, messages) if self.is_long else self.count(messages)
+        self._whole = near
         counter = self._session.counter
-        near = self.count(self._request.messages)
         if counter is None or window is None or not near.is_estimate or near.tokens + min(limit, window // 4) < window:
             return
-        body = self._body(self._request.messages)
-        self._exact = await counter.ask_server(body, self._model)
-        if self._exact is not None and near.tokens:
-            self._factor = self._exact.tokens / near.tokens
+        exact = await counter.ask_server(self._body(messages), self._model)
+        if exact is not None:
+            self._whole = exact
+            self._factor = exact.tokens / max(1, near.tokens)
 
     def count(self, messages: Sequence[Message]) -> Counted:
         """Return the tokens of the request with these messages."""
-        if self._exact is not None and messages is self._request.messages:
-            return self._exact
+        if self._whole is not None and messages is self._request.messages:
+            return self._whole
         counter = self._session.counter
         exact = None if counter is None else counter.count(self._body(messages), self._model)
         if exact is not None:
@@ -102,4 +113,12 @@ class Counting:
 
     def _body(self, messages: Sequence[Message]) -> JsonObject:
         request = self._request.model_copy(update={"messages": tuple(messages)})
-        return build_body(request, self._session.config, max_output_tokens=1, stream=False)
+        session = self._session
+        return build_body(
+            request,
+            session.config,
+            max_output_tokens=1,
+            stream=False,
+            plain_history=session.wants_plain_history,
+            use_state=session.config.enable_state and not session.lacks_store,
+        )

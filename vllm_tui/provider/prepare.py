@@ -16,7 +16,7 @@ from vllm_tui.domain.window import Budget, check_budget
 from vllm_tui.provider.counting import Counted, Counting
 from vllm_tui.provider.history import repair
 from vllm_tui.provider.observing import Reporter
-from vllm_tui.provider.session import Session
+from vllm_tui.provider.session import Session, is_harmony
 
 logger = logging.getLogger("vllm_tui.provider")
 
@@ -47,7 +47,7 @@ async def prepare(request: ChatRequest, session: Session, report: Reporter) -> P
     fitting = _Fitting(session, counting, model, limit)
     if session.counter is None and window is None:
         return _as_sent(repaired, model, limit, None, events)
-    await counting.ask(window, limit)
+    await counting.begin(window, limit)
     if counting.is_long:
         fitted = await asyncio.to_thread(fitting.fit, repaired, window)
     else:
@@ -57,6 +57,29 @@ async def prepare(request: ChatRequest, session: Session, report: Reporter) -> P
     if session.counter is not None and counted is not None:
         events.append(PromptCounted(counted.tokens, counted.source, fitting.limit, window, counted.parts, counted.note))
     return _as_sent(fitted, model, fitting.limit, counted, events)
+
+
+async def prepare_more(before: Prepared, session: Session, text: str) -> Prepared:
+    """Return the request that goes on after `text`, counted again; raises ContextLengthExceeded without room for it.
+
+    Harmony models get the text as a finished message; for others the body brings it apart.
+    """
+    messages = (*before.request.messages, Message(role="assistant", content=text))
+    longer = before.request.model_copy(update={"messages": messages})
+    request = longer if is_harmony(before.model) else before.request
+    window = session.limits.known_window(before.model)
+    if session.counter is None and window is None:
+        return _as_sent(request, before.model, before.max_output_tokens, None, [])
+    counting = Counting(session, longer, before.model)
+    fitting = _Fitting(session, counting, before.model, before.max_output_tokens)
+    await counting.begin(window, before.max_output_tokens)
+    counted = fitting.go_on(longer, window)
+    events: list[StreamEvent] = []
+    if session.counter is not None:
+        events.append(
+            PromptCounted(counted.tokens, counted.source, fitting.limit, window, counted.parts, counted.note, True)
+        )
+    return _as_sent(request, before.model, fitting.limit, counted, events)
 
 
 def _as_sent(
@@ -112,6 +135,16 @@ class _Fitting:
         self._clamp(counted, window)
         return request
 
+    def go_on(self, request: ChatRequest, window: int | None) -> Counted:
+        """Return the count of a request that goes on with an answer, its output bounded by what is left."""
+        counted = self._counting.count(request.messages)
+        if window is not None:
+            budget = self._budget(counted, window)
+            if budget.verdict == "too_long" and not counted.is_estimate:
+                raise ContextLengthExceeded(f"The answer fills the window of {window:,} tokens: no room to go on.")
+            self.limit = self._output_of(budget, counted)
+        return counted
+
     def _budget(self, counted: Counted, window: int) -> Budget:
         return check_budget(counted.tokens, window, self.limit, counted.parts, is_estimate=counted.is_estimate)
 
@@ -140,8 +173,7 @@ class _Fitting:
         budget = self._budget(counted, window)
         if budget.verdict == "fits":
             return
-        least = min(_LEAST_OUTPUT, max(1, window // 4)) if counted.is_estimate else 1
-        self.limit = min(wanted, max(budget.output, least))
+        self.limit = self._output_of(budget, counted)
         key = (self._model, wanted, window)
         if key in self._session.told_limits and self.limit >= _LEAST_OUTPUT:
             return
@@ -149,6 +181,11 @@ class _Fitting:
         how = "estimate, with a margin" if counted.is_estimate else "counted exactly"
         message = f"Output limited to {self.limit:,} tokens instead of {wanted:,}: the window is {window:,} ({how})."
         self.events.append(Notice("output_clamped", message))
+
+    def _output_of(self, budget: Budget, counted: Counted) -> int:
+        """Return the output to ask for; a little in any case where the count may be wrong."""
+        least = min(_LEAST_OUTPUT, max(1, budget.window // 4)) if counted.is_estimate else 1
+        return min(self.limit, max(budget.output, least))
 
     def _refuse(self, request: ChatRequest, counted: Counted, budget: Budget) -> None:
         """Raise when the request can't fit; an estimate that is not sure leaves the decision to the server."""

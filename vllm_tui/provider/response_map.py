@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vllm_tui.domain.response import FinishReason, ResponseStatus
-from vllm_tui.domain.usage import Usage
+from vllm_tui.domain.usage import Usage, weaker
 from vllm_tui.domain.values import JsonObject, JsonValue
 
 _EFFECTIVE = ("temperature", "top_p", "max_output_tokens", "truncation", "tool_choice", "reasoning")
@@ -48,6 +48,7 @@ def add_usage(first: Usage | None, second: Usage | None) -> Usage | None:
         + _per_turn(second.input_tokens_per_turn, second.input_tokens),
         output_tokens_per_turn=_per_turn(first.output_tokens_per_turn, first.output_tokens)
         + _per_turn(second.output_tokens_per_turn, second.output_tokens),
+        source=weaker(first.source, second.source),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vllm_tui.accounting.answers import fill_usage
+from vllm_tui.accounting.answers import fill_usage, output_items
 from vllm_tui.accounting.chat_messages import text_parts, tokenize_body
-from vllm_tui.accounting.figures import Part
+from vllm_tui.accounting.figures import Figure, Part
+from vllm_tui.accounting.harmony_types import Exchange
 from vllm_tui.accounting.ladder import Ladder, is_harmony_model, scaled
 from vllm_tui.domain.errors import NotFound, VLLMError
 from vllm_tui.provider.counting import Counted
@@ -29,12 +30,13 @@ class LadderCounter:
         self._ladder = Ladder(encoder)
         self._config = config
         self._is_without_tokenize = False
+        self._earlier: dict[str, Exchange] = {}
 
     def count(self, body: JsonObject, model: str) -> Counted | None:
         """Count a gpt-oss prompt exactly; None for other models, and before the vocabulary is loaded."""
         if not is_harmony_model(model) or self._ladder.renderer is None:
             return None
-        found = self._ladder.count_locally(body, model)
+        found = self._ladder.count_locally(body, model, earlier=self._earlier)
         if found.rung != "harmony" or found.figure.value is None:
             return None
         note = " ".join((found.figure.note, *found.assumptions))
@@ -71,9 +73,17 @@ class LadderCounter:
             lengths[part] = lengths.get(part, 0) + len(text)
         return _pairs(scaled([Part(*entry) for entry in lengths.items()], tokens))
 
-    def fill_usage(self, response: ChatResponse, body: JsonObject, model: str) -> ChatResponse:
-        """Count what the server reported as nothing; an answer of gpt-oss exactly, others by their length."""
-        return fill_usage(response, body, model, self._ladder)
+    def finish(
+        self, response: ChatResponse, body: JsonObject, model: str, counted: Counted | None = None
+    ) -> ChatResponse:
+        """Count what the server reported as nothing; an answer of gpt-oss exactly, others by their length.
+
+        What the server keeps of gpt-oss is kept here too: a later request may build on it.
+        """
+        if response.response_id is not None and body.get("store") and is_harmony_model(model):
+            self._earlier[response.response_id] = Exchange(body, output_items(response.content))
+        prompt = None if counted is None else Figure(counted.tokens, counted.source, counted.note)
+        return fill_usage(response, body, model, self._ladder, prompt)
 
 
 def _pairs(parts: tuple[Part, ...]) -> tuple[tuple[str, int], ...]:

@@ -15,6 +15,7 @@ from vllm_tui.settings.options import BY_NAME, OPTIONS
 from vllm_tui.ui.launch import SLOW_LINK_RATE, with_settings
 from vllm_tui.ui.widgets.sidebar import Sidebar
 from vllm_tui.wiring import parts
+from vllm_tui.wiring.tools import build_sources
 
 Check = Callable[[Recorded], Awaitable[object]]
 
@@ -132,6 +133,27 @@ async def no_tools(run: Recorded) -> bool:
     return run.body.get("tool_choice") == "none"
 
 
+async def asked_for_all(run: Recorded) -> bool:
+    tools = run.backend.tools
+    return tools is not None and not tools.policy.runs_pure
+
+
+async def call_limit(run: Recorded) -> bool:
+    tools = run.backend.tools
+    return tools is not None and tools.limits.seconds == 3.0
+
+
+async def sources(run: Recorded) -> bool:
+    """Whether the next start reads the tools from there."""
+    config = build_sources(run.backend.settings, Path("data"), demo=True).config
+    return (config.folder, config.files, config.python, [(one.name, one.command) for one in config.mcp]) in (
+        ("logs", (), (), []),
+        (None, ("tools.json",), (), []),
+        (None, (), ("mine.py",), []),
+        (None, (), (), [("a", ("b",))]),
+    )
+
+
 async def mouse_at_start(run: Recorded) -> bool:
     return run.backend.settings.is_on("mouse") is False
 
@@ -192,6 +214,14 @@ CASES: dict[str, Case] = {
     "min_retry_delay": Case(3.0, "3", given=NO_JITTER, seen=first_wait),
     "max_retry_delay": Case(2.0, "2", given=NO_JITTER, seen=capped_wait),
     "retry_jitter": Case(0.5, "0.5", given=NO_JITTER, seen=jittered),
+    "tool_choice": Case("required", "required"),
+    "tool_approval": Case("all", seen=asked_for_all),
+    "tool_timeout": Case(3.0, "3", seen=call_limit),
+    "max_tool_rounds": Case(0, "0", seen=no_tools),
+    "tool_folder": Case("logs", "logs", seen=sources),
+    "tool_files": Case(("tools.json",), "tools.json", seen=sources),
+    "tool_modules": Case(("mine.py",), "mine.py", seen=sources),
+    "mcp_servers": Case({"a": {"command": ["b"]}}, '{"a": {"command": ["b"]}}', seen=sources),
     "debug": Case(True, seen=logged),
     "raw_debug": Case(True, given={"debug": "true"}, seen=raw_logged),
     "debug_truncate_length": Case(10, "10", given={"debug": "true"}, seen=log_cut),
@@ -201,7 +231,6 @@ CASES: dict[str, Case] = {
     "mouse": Case(False, seen=mouse_at_start),
     "update_rate": Case(7, "7", seen=rate),
     "slow_link": Case(True, seen=slow_at_start),
-    "max_tool_rounds": Case(0, "0", seen=no_tools),
     "data_folder": Case("kept/here", "kept/here", seen=folder_at_start),
     "retention_days": Case(3, "3", seen=tidied),
 }

@@ -17,11 +17,14 @@ from vllm_tui.domain.events import BlockDelta, BlockFinished, BlockKind, BlockSt
 from vllm_tui.domain.messages import Message, ToolSpec
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse, FinishReason, ModelInfo, ResponseStatus
+from vllm_tui.domain.tool_runs import Approver, CallRecord, ToolListing, Verdict
 from vllm_tui.domain.turns import Turn
 from vllm_tui.domain.usage import Usage
+from vllm_tui.domain.values import JsonObject
 from vllm_tui.engine.conversation import Conversation
 from vllm_tui.settings.layers import Settings, load_settings
 from vllm_tui.settings.saving import save_session
+from vllm_tui.tools.toolbox import CheckedToolbox
 from vllm_tui.ui.launch import Encode, VocabularyStand
 
 MODEL = ModelInfo(id="openai/gpt-oss-20b", display_name="gpt-oss-20b", context_window=131_072)
@@ -157,9 +160,25 @@ class StillClock:
 class FixedTools:
     """Tools that answer with what the test gave."""
 
+    listings: Sequence[ToolListing] = ()
+    notes: Sequence[str] = ()
+    records: Sequence[CallRecord] = ()
+
     def __init__(self, **outputs: str) -> None:
         self._outputs = outputs
         self.specs = tuple(ToolSpec(name=name) for name in outputs)
+
+    def switch(self, name: str, *, is_enabled: bool) -> None:
+        raise ConfigurationError(f"There is no tool called {name!r}.")
+
+    def approve_change(self, name: str) -> None:
+        raise ConfigurationError(f"There is no tool called {name!r}.")
+
+    async def check(self, name: str, arguments: JsonObject) -> Verdict:
+        return Verdict()
+
+    async def run_again(self, call: ToolCallBlock, arguments: JsonObject | None = None) -> CallRecord:
+        return CallRecord(0, call, "done", result=await self.run(call))
 
     async def run(self, call: ToolCallBlock) -> Message:
         block = ToolResultBlock(tool_call_id=call.id, output=self._outputs.get(call.name, "unknown tool"))
@@ -171,7 +190,7 @@ class ScriptedBackend:
     """A backend for the chat screen; `stored` are the turns of the last conversation."""
 
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
-    tools: FixedTools | None = None
+    tools: FixedTools | CheckedToolbox | None = None
     stored: Sequence[Turn] = ()
     storage_error: StorageError | None = None
     kept: KeptTurns = field(default_factory=KeptTurns)
@@ -192,6 +211,13 @@ class ScriptedBackend:
     tokens: TokenView = field(default_factory=lambda: TokenView(TokenSide(), TokenSide()))
     viewed: list[int] = field(default_factory=list)
     stand: VocabularyStand = field(default_factory=VocabularyStand)
+
+    def use_approver(self, approver: Approver, on_call: Callable[[CallRecord], None]) -> None:
+        if isinstance(self.tools, CheckedToolbox):
+            self.tools.approver, self.tools._on_change = approver, on_call
+
+    async def open_tools(self) -> Sequence[str]:
+        return ()
 
     def use_settings(self, settings: Settings) -> None:
         self.settings = settings

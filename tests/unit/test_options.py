@@ -101,6 +101,7 @@ def test_groups_stand_in_the_order_of_the_screen() -> None:
         "Reasoning",
         "Context and state",
         "Retries and timeouts",
+        "Tools",
         "Debug",
         "Interface",
     )

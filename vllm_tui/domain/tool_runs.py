@@ -159,7 +159,7 @@ class CallRecord:
     """All that is known of one call; `arguments` are those that ran (edited ones too), `seconds` how long it ran.
 
     `started` and `finished` are seconds on the toolbox's monotonic clock; waiting for a person counts in neither
-    `seconds` nor the time limit. `notes` say what was changed or cut.
+    `seconds` nor the time limit. `notes` say what was changed or cut. The model is not told of a rerun.
     """
 
     number: int
@@ -174,6 +174,7 @@ class CallRecord:
     started: float | None = None
     finished: float | None = None
     notes: tuple[str, ...] = ()
+    is_rerun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,13 @@ class TurnSettings:
     max_tool_rounds: int = MAX_TOOL_ROUNDS
 
 
+def tool_choice_of(text: str | None) -> str | JsonObject | None:
+    """Return what is sent for `auto`, `none`, `required` or the name of a tool."""
+    if text is None or text in ("auto", "none", "required"):
+        return text
+    return {"type": "function", "name": text}
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The ports a turn runs against."""

@@ -78,11 +78,23 @@ def shown_value(option: Option, value: object) -> str:
     """Return `value` on one line for people: secrets masked, control characters visible, shortened."""
     if option.secret and value not in (None, "", option.default):
         return MASK
-    text = value if isinstance(value, str) else _dump(value)
+    text = value if isinstance(value, str) else _dump(_masked(value))
     if option.kind == "url":
         text = mask_address(text)
     text = clean_line(text)
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"
+
+
+def _masked(value: object) -> object:
+    """Return a mapping with the values of headers and environment variables masked: they are where keys stand."""
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: dict.fromkeys(part, MASK) if name in ("headers", "env") and isinstance(part, dict) else _masked(part)
+        for name, part in value.items()
+    }
 
 
 def mask_address(text: str) -> str:

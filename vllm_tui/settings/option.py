@@ -20,6 +20,7 @@ Group = Literal[
     "Reasoning",
     "Context and state",
     "Retries and timeouts",
+    "Tools",
     "Debug",
     "Interface",
 ]

@@ -8,6 +8,7 @@ from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.domain.hygiene import clean_line
 from vllm_tui.settings.option import Group, Option
 from vllm_tui.settings.sampling_options import MODEL_OPTIONS, REASONING_OPTIONS
+from vllm_tui.settings.tool_options import TOOL_OPTIONS
 
 _CONNECTION_GROUP: Group = "Connection"
 _CONTEXT_GROUP: Group = "Context and state"
@@ -260,16 +261,6 @@ _INTERFACE = (
         restart=True,
     ),
     Option(
-        "max_tool_rounds",
-        "integer",
-        8,
-        _INTERFACE_GROUP,
-        "How often tools may run in one turn.",
-        low=0,
-        high=1000,
-        local=True,
-    ),
-    Option(
         "data_folder",
         "text",
         None,
@@ -298,6 +289,7 @@ OPTIONS: tuple[Option, ...] = (
     *REASONING_OPTIONS,
     *_CONTEXT,
     *_RETRIES,
+    *TOOL_OPTIONS,
     *_DEBUG,
     *_INTERFACE,
 )

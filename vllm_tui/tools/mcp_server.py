@@ -217,6 +217,26 @@ class McpServer:
             self._on_gone(self._tail.words())
 
 
+def servers_from(described: JsonObject) -> tuple[tuple[McpServerConfig, ...], tuple[str, ...]]:
+    """Return the servers of a configuration, by name; those that can't be used are left out with the reason."""
+    found: list[McpServerConfig] = []
+    problems: list[str] = []
+    for name, entry in described.items():
+        try:
+            config = McpServerConfig.model_validate(
+                {**(entry if isinstance(entry, dict) else {"url": entry}), "name": name}
+            )
+            problem = config_problem(config)
+        except ValueError as error:  # of pydantic: a line of its own, then where and what; what was given stays out
+            _, where, what, *_ = [*str(error).splitlines(), "", ""]
+            problem = f"{where}: {what.partition(' [type=')[0].strip()}"
+        if problem is None:
+            found.append(config)
+        else:
+            problems.append(f"mcp_servers: {name} is left out; {problem}.")
+    return tuple(found), tuple(problems)
+
+
 def config_problem(config: McpServerConfig) -> str | None:
     """Say what is wrong with a server's configuration, or None."""
     if bool(config.command) == bool(config.url):

@@ -46,7 +46,7 @@ class Policy:
     def __init__(self, mode: Mode = "ask", allowed: Collection[str] = (), *, runs_pure: bool = True) -> None:
         self.mode: Mode = mode
         self.allowed = frozenset(allowed)
-        self._runs_pure = runs_pure
+        self.runs_pure = runs_pure
         self._remembered: list[tuple[str, ArgumentPattern]] = []
 
     def is_offered(self, name: str) -> bool:
@@ -61,7 +61,7 @@ class Policy:
             return MayRun("on the list of allowed tools") if tool.function else MustAsk("it is answered by hand")
         if tool.function is None:
             return MustAsk("it is answered by hand")
-        if tool.pure and self._runs_pure:
+        if tool.pure and self.runs_pure:
             return MayRun("it touches nothing")
         if any(key == tool.fingerprint and is_match(pattern, arguments) for key, pattern in self._remembered):
             return MayRun("allowed for this session")

@@ -41,11 +41,13 @@ class ToolSources:
         """Register the built-in tools, whose schemas need no check; the rest comes with `open`."""
         self.config = config or ToolsConfig()
         self.registry = Registry(build_builtins(is_demo=is_demo), check=lambda tool: None)
+        self.is_open = False
         self._servers: list[McpServer] = []
         self._pins = Pins()
 
     async def open(self) -> None:
         """Load files and modules and connect to servers, at the same time; what fails is noted in the registry."""
+        self.is_open = True
         self._load_pins()
         self.registry.on_approved = self._accept
         for tools in self._read_files():

@@ -109,10 +109,11 @@ class CheckedToolbox:
                 return self._settle(record, "refused", "There is nothing to run: edit the arguments or answer by hand.")
             return await self._execute(record, tool, chosen, notes=("run by hand",))
 
-        return await self._work(call, answer)
+        return await self._work(call, answer, is_rerun=True)
 
-    async def _work(self, call: ToolCallBlock, answer: _Answer) -> CallRecord:
-        record = CallRecord(len(self._records), call, "waiting", started=self._monotonic())
+    async def _work(self, call: ToolCallBlock, answer: _Answer, *, is_rerun: bool = False) -> CallRecord:
+        number = len(self._records)
+        record = CallRecord(number, call, "waiting", started=self._monotonic(), is_rerun=is_rerun)
         self._records.append(record)
         tool = self.registry.offered(call.name) if self.policy.is_offered(call.name) else None
         if tool is None:

@@ -25,7 +25,9 @@ from vllm_tui.engine.events import (
     TurnStarted,
 )
 
-Doing = Literal["idle", "waiting", "thinking", "answering", "calling", "tool", "retrying", "continuing", "cancelling"]
+Doing = Literal[
+    "idle", "waiting", "thinking", "answering", "calling", "tool", "asking", "retrying", "continuing", "cancelling"
+]
 Tone = Literal["calm", "busy", "good", "warning", "error"]
 
 
@@ -92,6 +94,19 @@ class Activity:
             case _:
                 assert_never(event)
 
+    def runs(self, tool: str, now: float) -> None:
+        """A tool of the running turn runs."""
+        if self.doing in ("tool", "asking", "waiting"):
+            self.tool = tool
+            self._go("tool", now)
+
+    def asking(self, count: int, now: float) -> None:
+        """So many calls wait for the person."""
+        if count and self.doing in ("tool", "waiting"):
+            self._go("asking", now)
+        elif not count and self.doing == "asking":
+            self._go("waiting", now)
+
     def status(self, now: float, tokens_per_second: float | None = None) -> Status:
         """Return what to show; times are seconds since the present state began."""
         spent = f"{max(now - self.since, 0.0):.1f} s"
@@ -102,6 +117,8 @@ class Activity:
                 return Status(f"answering {tokens_per_second:.0f} tok/s" if tokens_per_second else "answering", "busy")
             case "retrying":
                 return self._retry_status(now)
+            case "asking":
+                return Status("a tool call waits for you", "warning")
             case "tool":
                 return Status(f"running {self.tool} {spent}", "busy")
             case "calling":

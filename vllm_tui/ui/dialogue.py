@@ -14,6 +14,7 @@ from textual.worker import Worker, WorkerError
 from vllm_tui.domain.errors import ConfigurationError, StorageError, VLLMError
 from vllm_tui.domain.events import Notice
 from vllm_tui.engine.events import TurnFinished
+from vllm_tui.ui.calls.approvals import Approvals
 from vllm_tui.ui.choices import Choices
 from vllm_tui.ui.launch import Backend, Launch, OpenConversation
 from vllm_tui.ui.partner import Partner
@@ -49,6 +50,7 @@ class Dialogue(Partner):
         prompt: Prompt,
         ask_for_model: Callable[[], None],
         offer_server: Callable[[VLLMError], bool],
+        approvals: Approvals,
     ) -> None:
         super().__init__(screen, launch, backend, show, prompt, ask_for_model, offer_server)
         self.was_used = False
@@ -56,6 +58,7 @@ class Dialogue(Partner):
         self._opened = asyncio.Event()
         self._turn: Worker[None] | None = None
         self.choices = Choices(screen, backend, show.stage.hintline)
+        self.approvals = approvals
 
     @property
     def is_open(self) -> bool:
@@ -126,6 +129,7 @@ class Dialogue(Partner):
             await self._take_conversation(resume=self._launch.resume)
         finally:
             self._opened.set()  # a question that waits must hear of a failed start too
+        self._work(self._open_tools(), "tools", "load the tools")
         await self._check_models(is_start=True)
         try:
             await self._backend.tidy()
@@ -133,8 +137,14 @@ class Dialogue(Partner):
             self._show.stage.transcript.add_note("warning", f"Old conversations were not deleted. {error}")
 
     def _preload(self) -> None:
+        self._backend.use_approver(self.approvals, self._show.take_call)
         import_module("vllm_tui.accounting.meter")
         self._backend.preload()
+
+    async def _open_tools(self) -> None:
+        """Load tools beside everything else; an MCP server may take its time or be gone."""
+        for note in await self._backend.open_tools():
+            self._show.stage.transcript.add_note("warning", note)
 
     async def _open_new(self) -> None:
         self._show.load(())
@@ -178,11 +188,12 @@ class Dialogue(Partner):
                 self._show.settle(conversation.turns[-1])
 
     def _settings(self) -> TurnSettings:
-        from vllm_tui.engine.turn_run import TurnSettings  # loads pydantic: not before the first frame
+        from vllm_tui.engine.turn_run import TurnSettings, tool_choice_of  # loads pydantic: not before the first frame
 
         return TurnSettings(
             model=self.model or None,
             effort=self.effort,
             system=self._launch.instructions,
+            tool_choice=tool_choice_of(self._backend.settings.text_or_none("tool_choice")),
             max_tool_rounds=self._launch.max_tool_rounds,
         )

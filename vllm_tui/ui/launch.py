@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.tool_runs import Approver, CallRecord, ToolCatalog
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.events import TurnEvent
     from vllm_tui.engine.turn_run import TurnSettings
@@ -138,6 +139,19 @@ class Backend(Protocol):
 
     notices: list[str]
     settings: Settings
+
+    @property
+    def tools(self) -> ToolCatalog | None:
+        """The tools and the calls of the open conversation, None before there is one."""
+        ...
+
+    def use_approver(self, approver: Approver, on_call: Callable[[CallRecord], None]) -> None:
+        """Ask `approver` before a tool runs and tell `on_call` of every change of a call."""
+        ...
+
+    async def open_tools(self) -> Sequence[str]:
+        """Load the configured tools; return what went wrong since it was asked last."""
+        ...
 
     def preload(self) -> None:
         """Import and build everything that is heavy; runs once, before the rest."""

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from vllm_tui.accounting.figures import ConversationFigures, Figure, TurnFigures, conversation_of, resumed
-from vllm_tui.domain.events import BlockDelta, RetryScheduled
+from vllm_tui.domain.events import BlockDelta, BlockFinished, BlockStarted, RetryScheduled
 from vllm_tui.engine.events import (
     RequestStarted,
     ToolRunFinished,
@@ -19,6 +19,7 @@ from vllm_tui.engine.events import (
     TurnStarted,
 )
 from vllm_tui.ui.activity import READY, Activity, Status, outcome_of
+from vllm_tui.ui.calls.journal import Journal
 from vllm_tui.ui.figures_text import answer_line, figures_line
 from vllm_tui.ui.widgets.hintline import HintLine
 from vllm_tui.ui.widgets.sidebar import Sidebar
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vllm_tui.accounting.meter import TurnMeter
+    from vllm_tui.domain.blocks import ToolCallBlock
     from vllm_tui.domain.messages import Message
+    from vllm_tui.domain.tool_runs import CallRecord
     from vllm_tui.domain.turns import Turn
     from vllm_tui.ui.launch import Encode
     from vllm_tui.ui.transcript.view import TranscriptView
@@ -45,7 +48,10 @@ class Stage:
 
 
 class TurnShow:
-    """Folds a turn's events into what is on screen; `at_rest` is called when nothing runs any more."""
+    """Folds a turn's events into what is on screen; `at_rest` is called when nothing runs any more.
+
+    `on_call` is called when a call changed.
+    """
 
     def __init__(
         self,
@@ -68,6 +74,8 @@ class TurnShow:
         self._cut: TurnFigures | None = None
         self._retry: tuple[int, RetryScheduled] | None = None
         self._is_settled = True
+        self.journal = Journal()
+        self.on_call: Callable[[], None] = lambda: None
 
     @property
     def is_running(self) -> bool:
@@ -130,13 +138,19 @@ class TurnShow:
         if isinstance(event, BlockDelta):
             self._meter.observe(event, now)
             self.stage.transcript.apply(event)
+            if event.kind == "tool_call":
+                self.journal.add(event, now)
             return
         self._end_retry()
         match event:
             case TurnStarted():
                 self._take_turn(event)
             case RequestStarted():
+                self.journal.begin_request()
                 self._meter.request_started(now)
+            case BlockStarted() | BlockFinished():
+                self.journal.add(event, now)
+                self._meter.observe(event, now)
             case ToolRunStarted():
                 self._meter.tool_started(now)
             case ToolRunFinished(result=result):
@@ -212,7 +226,22 @@ class TurnShow:
             self.stage.transcript.remove_note(self._retry[0])
             self._retry = None
 
+    def take_call(self, record: CallRecord) -> None:
+        """A call waits, runs, or ended."""
+        if record.state == "running" and not record.is_rerun:
+            self.activity.runs(record.call.name, self._clock())
+            self.stage.transcript.mark_call(record.call, "running")
+        self.on_call()
+
+    def asking(self, calls: Sequence[ToolCallBlock]) -> None:
+        """These calls wait for the person."""
+        for call in calls:
+            self.stage.transcript.mark_call(call, "asking")
+        self.activity.asking(len(calls), self._clock())
+        self._paint()
+
     def _take_turn(self, event: TurnStarted) -> None:
+        self.journal.begin_turn(event.turn.id)
         self._turn_id = event.turn.id
         self._cut = self._kept.get(event.turn.id) if event.is_resumed else None
         self._kept.pop(event.replaced or "", None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.tool_runs import Approver, CallRecord
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.conversation import Conversation
     from vllm_tui.engine.ports import Transcript
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from vllm_tui.store.conversations import ConversationStore
     from vllm_tui.tools.policy import Policy
     from vllm_tui.tools.sources import ToolSources
+    from vllm_tui.tools.toolbox import CheckedToolbox
     from vllm_tui.ui.launch import Encode, VocabularyStand
 
 DAY_SECONDS = 86_400
 HAND_TOOL = "stub"
-"""The built-in tool that a person answers; it is offered when it can be."""
+"""The built-in tool that a person answers; it is for trying things out, so it is off at first."""
 
 
 class LiveBackend:
@@ -47,7 +49,11 @@ class LiveBackend:
         self._provider = CurrentProvider(settings, self._build)
         self._store: ConversationStore
         self._tools: ToolSources
-        self._policy: Policy
+        self._policy: Policy | None = None
+        self._approver: Approver = parts.NobodyAsks()
+        self._on_call: Callable[[CallRecord], None] | None = None
+        self._told_notes = 0
+        self.tools: CheckedToolbox | None = None
         self._vocabulary: EncoderSource | None = None
         self._saved: list[Conversation] = []
 
@@ -57,16 +63,16 @@ class LiveBackend:
         from vllm_tui.engine import conversation, memory  # noqa: F401
         from vllm_tui.provider.sdk import preload
         from vllm_tui.store.conversations import ConversationStore
-        from vllm_tui.tools.policy import Policy
-        from vllm_tui.tools.sources import ToolSources
+        from vllm_tui.tools import toolbox  # noqa: F401
         from vllm_tui.ui.transcript.render import warm
+        from vllm_tui.wiring.tools import build_policy, build_sources
 
         keep_logs(self.settings)
         self._store = ConversationStore(self._data_folder)
         self._provider.build()
-        self._tools = ToolSources(is_demo=self._demo)
+        self._tools = build_sources(self.settings, self._data_folder, demo=self._demo)
         self._tools.registry.switch(HAND_TOOL, is_enabled=False)
-        self._policy = Policy()
+        self._policy = build_policy(self.settings)
         if not self._demo:
             self._vocabulary = parts.build_vocabulary(self.settings)
             self._vocabulary.start()
@@ -93,6 +99,7 @@ class LiveBackend:
         self._provider.use(settings)
         if before.value("debug") != settings.value("debug"):
             keep_logs(settings)
+        self._limit_tools(settings)
         if self._vocabulary is not None and before.value("vocab_download") != settings.value("vocab_download"):
             self._vocabulary.stop()
             self._vocabulary = parts.build_vocabulary(settings)
@@ -103,6 +110,26 @@ class LiveBackend:
         from vllm_tui.settings.saving import save_session
 
         return save_session(settings, new_profile=new_profile)
+
+    def use_approver(self, approver: Approver, on_call: Callable[[CallRecord], None]) -> None:
+        """Ask `approver` before a tool runs, tell `on_call` of every change; for conversations opened later."""
+        self._approver, self._on_call = approver, on_call
+
+    async def open_tools(self) -> Sequence[str]:
+        """Load the tools of the configuration and connect to its servers; return what went wrong, once each."""
+        if not self._tools.is_open:
+            await self._tools.open()
+        notes = self._tools.registry.notes
+        fresh, self._told_notes = notes[self._told_notes :], len(notes)
+        return fresh
+
+    def _limit_tools(self, settings: Settings) -> None:
+        from vllm_tui.wiring.tools import limits_of
+
+        if self._policy is not None:
+            self._policy.runs_pure = settings.text("tool_approval") == "machine"
+        if self.tools is not None:
+            self.tools.limits = limits_of(settings)
 
     def use_demo(self) -> None:
         """Talk to the built-in demo server from the next request on."""
@@ -216,9 +243,16 @@ class LiveBackend:
     ) -> Conversation:
         from vllm_tui.engine.conversation import Conversation
         from vllm_tui.tools.toolbox import CheckedToolbox
+        from vllm_tui.wiring.tools import limits_of
 
-        await self._tools.open()
-        toolbox = CheckedToolbox(self._tools.registry, self._policy, parts.NobodyAsks())
+        toolbox = CheckedToolbox(
+            self._tools.registry,
+            self._policy,
+            self._approver,
+            limits=limits_of(self.settings),
+            on_change=self._on_call,
+        )
+        self.tools = toolbox
         return Conversation(
             self._provider,
             transcript,

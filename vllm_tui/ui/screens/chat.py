@@ -14,6 +14,7 @@ from textual.worker import Worker, WorkerState
 
 from vllm_tui.ui.actions import SlashCommand, action_for_slash, bound_actions, read_prompt
 from vllm_tui.ui.activity import outcome_of
+from vllm_tui.ui.calls.approvals import Approvals
 from vllm_tui.ui.dialogue import Dialogue
 from vllm_tui.ui.draft_room import room_words
 from vllm_tui.ui.launch import Backend, Launch
@@ -96,8 +97,9 @@ class ChatScreen(ChatViews):
         self._view.reasoning_mode = self._launch.reasoning_mode
         self.show = TurnShow(stage, self._rest, max_tokens=self._launch.max_tokens, clock=self._clock)
         self.vocabulary = VocabularyWatch(self, self._backend, self.query_one(Sidebar).show_vocabulary)
+        self.approvals = Approvals(self._show_waiting)
         self.dialogue = Dialogue(
-            self, self._launch, self._backend, self.show, prompt, self.action_model, self.offer_server
+            self, self._launch, self._backend, self.show, prompt, self.action_model, self.offer_server, self.approvals
         )
         self.ticker = self.set_interval(_TICK_SECONDS, self._tick, name="turn", pause=True)
         self.is_begun = True
@@ -222,6 +224,10 @@ class ChatScreen(ChatViews):
             error = event.worker.error
             self._view.add_note("error", f"{event.worker.description} failed: {type(error).__name__}: {error}")
             self.show.rest(outcome_of("failed"))
+
+    def _show_waiting(self) -> None:
+        """Show which calls wait for the person."""
+        self.show.asking([entry.request.call for entry in self.approvals.waiting])
 
     def _tick(self) -> None:
         self.show.tick()

@@ -8,8 +8,8 @@ from typing import Literal
 from vllm_tui.ui.transcript.parts import Part, Splitter
 
 BlockKind = Literal["question", "thinking", "text", "tool_call", "note", "footer"]
-State = Literal["streaming", "done", "waiting", "running", "failed", "cut"]
-"""`waiting` and `running` belong to tool calls; `cut`: the turn ended before the block did."""
+State = Literal["streaming", "done", "waiting", "asking", "running", "failed", "cut"]
+"""`waiting`, `asking` (the person) and `running` belong to tool calls; `cut`: the turn ended before the block did."""
 NoteKind = Literal["info", "warning", "error", "retry", "success"]
 ReasoningMode = Literal["show", "collapse", "hide"]
 
@@ -19,7 +19,7 @@ RESULT_LINES = 200
 
 @dataclass(slots=True, eq=False)
 class ToolCall:
-    """What a tool card tells: the arguments as an object or as text, and what came back."""
+    """What a tool card tells: the arguments as an object or as text, what came back, and a word on how it ended."""
 
     name: str = ""
     call_id: str = ""
@@ -27,6 +27,7 @@ class ToolCall:
     problem: str | None = None
     result: str | None = None
     seconds: float | None = None
+    outcome: str = ""
 
 
 @dataclass(slots=True, eq=False)

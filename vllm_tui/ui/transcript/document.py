@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vllm_tui.ui.transcript.blocks import Block, BlockKind, NoteKind, ReasoningMode
 from vllm_tui.ui.transcript.incoming import Incoming
 
 if TYPE_CHECKING:
+    from vllm_tui.domain.blocks import ToolCallBlock
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.events import TurnEvent
 
@@ -46,6 +47,10 @@ class Document:
     def apply(self, event: TurnEvent) -> None:
         """Take one event; text costs the same however much there is already."""
         self._incoming.apply(event)
+
+    def mark_call(self, call: ToolCallBlock, state: Literal["asking", "running"]) -> None:
+        """Show that a call of the running turn waits for the person or runs; how it ended comes with its answer."""
+        self._incoming.mark_call(call, state)
 
     def load(self, turns: Sequence[Turn], footer: Callable[[Turn], str] | None = None) -> None:
         """Replace everything by stored turns; `footer` gives the figures line of each."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from vllm_tui.domain.events import (
     BlockDelta,
@@ -74,9 +74,7 @@ class Incoming:
             case ToolRunStarted(call=call):
                 self._run_tool(call)
             case ToolRunFinished(call=call, result=result, seconds=seconds):
-                self._document.touch(
-                    tool_card.answer(self._card(call), *tool_card.output_of(result), seconds), reshape=True
-                )
+                self._document.touch(tool_card.answer(self._card(call), result, seconds), reshape=True)
             case TurnFinished(turn=turn, error=error):
                 self._end(turn, error)
             case RetryScheduled() | ContinuationStarted() | HistoryTrimmed() | Notice():
@@ -179,6 +177,13 @@ class Incoming:
             found[0].exact = response.usage.source != "estimate"
             self._document.touch(found[0])
 
+    def mark_call(self, call: domain.ToolCallBlock, state: Literal["asking", "running"]) -> None:
+        """Show that a call waits for the person or runs."""
+        block = self._card(call)
+        if block.state in ("waiting", "running", "asking"):
+            block.state = state
+            self._document.touch(block)
+
     def _run_tool(self, call: domain.ToolCallBlock) -> None:
         block = self._card(call)
         block.state = "running"
@@ -198,7 +203,7 @@ class Incoming:
         for block in self._document.blocks:
             if block.turn != self._document.turn:
                 continue
-            if block.state in ("running", "waiting") or (not is_whole and block.kind == "text"):
+            if block.state in ("running", "waiting", "asking") or (not is_whole and block.kind == "text"):
                 block.state = "cut"
             block.answered = True
             self._document.touch(block, reshape=True)

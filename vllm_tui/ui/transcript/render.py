@@ -26,6 +26,7 @@ _NOTE_MARKS: dict[NoteKind, str] = {"info": "·", "warning": "!", "error": "✗"
 _TOOL_STATES = {
     "streaming": "…",
     "waiting": "… waiting",
+    "asking": "? waiting for you",
     "running": "… running",
     "done": "✓",
     "failed": "✗ failed",
@@ -163,9 +164,11 @@ class Renderer:
         assert tool is not None
         ink = self.ink
         state = _TOOL_STATES[block.state]
+        if tool.outcome and block.state in ("done", "failed"):
+            state = f"{state[0]} {tool.outcome}"
         if tool.seconds is not None:
             state += f" {tool.seconds:.1f} s"
-        style = {"done": ink.good, "failed": ink.error}.get(block.state, ink.quiet)
+        style = {"done": ink.good, "failed": ink.error, "asking": ink.warning}.get(block.state, ink.quiet)
         room = max(self.text_width - cell_len(state) - 2, 4)
         name = shorten(shown_line(tool.name) or "…", room)
         arguments = shown_line(arguments_line(tool)) if tool.arguments is not None else "…"

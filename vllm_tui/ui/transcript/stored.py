@@ -46,7 +46,7 @@ def _add_round(document: Document, entry: Round, *, is_whole: bool) -> None:
     for message in entry.tool_results:
         card = cards.get(message.tool_call_id or "")
         if card is not None:
-            tool_card.answer(card, *tool_card.output_of(message), None)
+            tool_card.answer(card, message, None)
 
 
 def _continue(document: Document, entry: Round) -> bool:

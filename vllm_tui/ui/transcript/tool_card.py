@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 OPENING = "```json\n"
 """What the body of a card begins with while the arguments stream in."""
 _VALUE_LIMIT = 60
+_OUTCOMES = {
+    "answered": "by hand",
+    "refused": "refused",
+    "timed_out": "timed out",
+    "invalid": "bad arguments",
+    "unknown": "no such tool",
+    "cancelled": "cancelled",
+}
+"""Words for how a call ended where they say more than done or failed."""
 
 
 def fill(block: Block, call: ToolCallBlock) -> Block:
@@ -26,10 +35,16 @@ def fill(block: Block, call: ToolCallBlock) -> Block:
     return block
 
 
-def answer(block: Block, output: str, is_error: bool, seconds: float | None) -> Block:
-    """Take over what the tool returned after `seconds`."""
+def answer(block: Block, result: Message, seconds: float | None) -> Block:
+    """Take over what answered the call; the time is the tool's own where it is known, else `seconds` overall."""
     tool = block.tool = block.tool or ToolCall()
-    tool.result, tool.seconds = output, seconds
+    output, is_error = output_of(result)
+    facts = (result.metadata or {}).get("tool")
+    facts = facts if isinstance(facts, dict) else {}
+    ran = facts.get("seconds")
+    tool.outcome = _OUTCOMES.get(str(facts.get("state")), "")
+    tool.result = output
+    tool.seconds = float(ran) if isinstance(ran, int | float) else None if tool.outcome else seconds
     block.state = "failed" if is_error else "done"
     block.replace(body(tool))
     return block

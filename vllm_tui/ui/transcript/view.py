@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -19,6 +19,7 @@ from vllm_tui.ui.transcript.paint import MARGIN
 from vllm_tui.ui.transcript.render import copy_number
 
 if TYPE_CHECKING:
+    from vllm_tui.domain.blocks import ToolCallBlock
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.events import TurnEvent
 
@@ -66,15 +67,16 @@ class TranscriptView(Canvas, can_focus=True):
         self.document.apply(event)
         self.wake()
 
+    def mark_call(self, call: ToolCallBlock, state: Literal["asking", "running"]) -> None:
+        """Show that a call of the running turn waits for the person or runs."""
+        self.document.mark_call(call, state)
+        self.wake()
+
     def load(self, turns: Sequence[Turn], footer: Callable[[Turn], str] | None = None) -> None:
         """Show stored turns from their end; `footer` gives the figures line of each."""
         self.document.load(turns, footer)
         self.window.following = True
         self.wake()
-
-    def clear(self) -> None:
-        """Show nothing."""
-        self.load(())
 
     def add_note(self, kind: NoteKind, text: str) -> int:
         """Add a line of the program at the end; return its id."""

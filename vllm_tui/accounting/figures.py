@@ -9,7 +9,7 @@ from typing import Literal
 FigureSource = Literal["server", "computed", "estimate"]
 """Reported by the server, computed exactly on this side, or estimated."""
 
-Phase = Literal["idle", "waiting", "retrying", "reasoning", "calling", "answering", "tools", "finished"]
+Phase = Literal["idle", "waiting", "retrying", "reasoning", "calling", "answering", "tools", "deciding", "finished"]
 """What a turn does now; `waiting` is queue and prefill, `tools` runs calls on this side."""
 
 MARKS: dict[FigureSource, str] = {"server": "●", "computed": "◐", "estimate": "○"}

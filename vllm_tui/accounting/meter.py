@@ -96,6 +96,10 @@ class TurnMeter:
         """Note that a tool runs on this side."""
         self._clock.enter("tools", at)
 
+    def person_asked(self, at: float, *, waits: bool) -> None:
+        """Note that a call waits for a person, or that none does any more."""
+        self._clock.enter("deciding" if waits else "tools", at)
+
     def tool_finished(self, output: str, at: float) -> None:
         """Take the text a tool returned; it becomes part of the next request's input."""
         self._results.append(self._text_figure(output))

@@ -113,7 +113,7 @@ class TurnClock:
 
     def speed(self, now: float, tokens_per_delta: float) -> Figure:
         """Return tokens per second of the last moments; unknown while nothing is being written."""
-        if self.phase in ("idle", "finished", "waiting", "retrying", "tools"):
+        if self.phase in ("idle", "finished", "waiting", "retrying", "tools", "deciding"):
             return UNKNOWN
         while self._slices and self._slices[0][0] < now - SPEED_WINDOW:
             self._slices.popleft()

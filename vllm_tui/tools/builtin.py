@@ -109,4 +109,4 @@ def build_demo_weather() -> Tool:
             unit={"type": "string", "enum": ["celsius", "fahrenheit"]},
         ),
     )
-    return Tool(spec, "demo", run, pure=True, origin="demo")
+    return Tool(spec, "demo", run, origin="demo")

@@ -65,6 +65,8 @@ class Policy:
             return MayRun("it touches nothing")
         if any(key == tool.fingerprint and is_match(pattern, arguments) for key, pattern in self._remembered):
             return MayRun("allowed for this session")
+        if tool.kind == "demo":
+            return MustAsk("the demo asks, as a real one would use the network")
         return MustAsk("it touches the machine or the network" if not tool.pure else "every call is asked for")
 
     def remember(self, tool: Tool, pattern: ArgumentPattern) -> None:

@@ -44,6 +44,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("go_on", "Continue an answer that was cut", slash="continue"),
     Action("copy_answer", "Copy the last answer", slash="copy"),
     Action("tokens", "Tokens of the last prompt and answer", "ctrl+l", "^L", "tokens"),
+    Action("calls", "Tool calls: arguments, checks, results", slash="calls"),
     Action("vocab", "Fetch the vocabulary for exact counts", slash="vocab"),
     Action("connect", "Ask the server again what it serves", slash="connect"),
     Action("interrupt", "Cancel, clear the prompt, quit (twice)", "ctrl+c", "^C"),
@@ -55,7 +56,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("", "Block before, block after", label="↑ ↓ k j", place="transcript"),
     Action("", "Fold or unfold this block", label="Enter Space", place="transcript"),
     Action("", "Copy this block; copy a code block", label="y c", place="transcript"),
-    Action("", "Figures of the turn, on the line under an answer", label="i", place="transcript"),
+    Action("", "Inspect: figures, tokens, tool call", label="i", place="transcript"),
     Action("", "Start, end, pages", label="g G PgUp PgDn", place="transcript"),
 )
 

@@ -37,6 +37,7 @@ _PART_NAMES = {
 _PHASE_NOTES = {
     "waiting": "From the request to the first sign of an answer: connection, queue and prefill, which look alike here.",
     "tools": "Tools that ran on this side, between two requests.",
+    "deciding": "Calls waited for your word; neither the model nor a tool was at work.",
     "retrying": "Waiting to try again after a failed attempt.",
 }
 _MISSING = "Not stored with the turn, or the server did not say."

@@ -32,6 +32,7 @@ PHASES: dict[Phase, tuple[str, Swatch]] = {
     "reasoning": ("reasoning", REASONING),
     "calling": ("calls", CALLS),
     "tools": ("tools run", Swatch("▞", "$foreground")),
+    "deciding": ("you decide", Swatch("?", "$warning")),
     "answering": ("answer", ANSWER),
 }
 """The phases of a turn in the order they are shown; `wait` is connection, queue and prefill, which look alike here."""

@@ -119,7 +119,7 @@ def _time_rows(turn: TurnFigures, width: int) -> list[Row]:
     phases = [
         (_DETAIL, _phase(swatch, label, spent.get(phase), whole))
         for phase, (label, swatch) in PHASES.items()
-        if phase != "retrying" or spent.get(phase)
+        if phase not in ("retrying", "deciding") or spent.get(phase)
     ]
     rate = rate_of(turn)
     beside = f" mean {mean.value:,.1f}" if now.is_known and mean.is_known and mean.value is not None else ""

@@ -237,7 +237,10 @@ class TurnShow:
         """These calls wait for the person."""
         for call in calls:
             self.stage.transcript.mark_call(call, "asking")
-        self.activity.asking(len(calls), self._clock())
+        now, was = self._clock(), self.activity.doing
+        self.activity.asking(len(calls), now)
+        if self.activity.doing != was and "asking" in (was, self.activity.doing):
+            self._meter.person_asked(now, waits=bool(calls))
         self._paint()
 
     def _take_turn(self, event: TurnStarted) -> None:

@@ -19,12 +19,13 @@ from vllm_tui.ui.dialogue import Dialogue
 from vllm_tui.ui.draft_room import room_words
 from vllm_tui.ui.launch import Backend, Launch
 from vllm_tui.ui.screens.chat_actions import MODES
-from vllm_tui.ui.screens.chat_views import ChatViews
+from vllm_tui.ui.screens.chat_calls import ChatCalls
 from vllm_tui.ui.themes import THEME_NAMES
 from vllm_tui.ui.transcript import messages
 from vllm_tui.ui.transcript.view import TranscriptView
 from vllm_tui.ui.turn_show import Stage, TurnShow
 from vllm_tui.ui.vocabulary_watch import VocabularyWatch
+from vllm_tui.ui.widgets.approval import ApprovalBar
 from vllm_tui.ui.widgets.hintline import HintLine
 from vllm_tui.ui.widgets.keyline import KeyLine, Where
 from vllm_tui.ui.widgets.prompt import Prompt
@@ -40,7 +41,7 @@ _LEAST_WIDTH, _LEAST_HEIGHT = 40, 12
 _ENDS = 9
 
 
-class ChatScreen(ChatViews):
+class ChatScreen(ChatCalls):
     """The program's first and main screen."""
 
     DEFAULT_CSS = """
@@ -65,6 +66,7 @@ class ChatScreen(ChatViews):
         Binding("ctrl+home", "scroll_transcript(-9)", show=False),
         Binding("ctrl+end", "scroll_transcript(9)", show=False),
         Binding("question_mark", "help", show=False),
+        Binding("tab", "next_field", show=False),
     ]
     AUTO_FOCUS = "#prompt"
 
@@ -82,6 +84,7 @@ class ChatScreen(ChatViews):
         with Horizontal(id="middle"):
             yield TranscriptView(rate=launch.rate, clock=self._clock, id="transcript")
             yield Sidebar()
+        yield ApprovalBar()
         yield HintLine()
         with Horizontal(id="entry"):
             yield Static("❯ ", id="mark", markup=False)
@@ -96,8 +99,9 @@ class ChatScreen(ChatViews):
         prompt.ask_about(short_model(self._launch.model))
         self._view.reasoning_mode = self._launch.reasoning_mode
         self.show = TurnShow(stage, self._rest, max_tokens=self._launch.max_tokens, clock=self._clock)
+        self.show.on_call = self.refresh_calls
         self.vocabulary = VocabularyWatch(self, self._backend, self.query_one(Sidebar).show_vocabulary)
-        self.approvals = Approvals(self._show_waiting)
+        self.approvals = Approvals(self.show_waiting)
         self.dialogue = Dialogue(
             self, self._launch, self._backend, self.show, prompt, self.action_model, self.offer_server, self.approvals
         )
@@ -193,7 +197,9 @@ class ChatScreen(ChatViews):
                 self.open_figures(self._view.document.turn_of(block))
             case "question":
                 self.open_tokens(self._view.document.turn_of(block), "Prompt")
-            case "text" | "thinking" | "tool_call":
+            case "tool_call":
+                self.open_calls(block.tool.call_id or "" if block.tool else "")
+            case "text" | "thinking":
                 self.open_tokens(self._view.document.turn_of(block), "Answer")
             case _:
                 self.say("there is nothing more to show of this block")
@@ -225,13 +231,10 @@ class ChatScreen(ChatViews):
             self._view.add_note("error", f"{event.worker.description} failed: {type(error).__name__}: {error}")
             self.show.rest(outcome_of("failed"))
 
-    def _show_waiting(self) -> None:
-        """Show which calls wait for the person."""
-        self.show.asking([entry.request.call for entry in self.approvals.waiting])
-
     def _tick(self) -> None:
         self.show.tick()
         self.refresh_figures()
+        self.refresh_calls()
 
     def _rest(self) -> None:
         self.ticker.pause()

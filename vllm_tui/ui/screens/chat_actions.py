@@ -10,6 +10,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from vllm_tui.ui.activity import Tone
+from vllm_tui.ui.calls.approvals import Approvals
 from vllm_tui.ui.dialogue import Dialogue
 from vllm_tui.ui.launch import Backend, Launch
 from vllm_tui.ui.transcript.view import TranscriptView
@@ -46,6 +47,7 @@ class ChatActions(Screen[None]):
 
     ticker: Timer
 
+    approvals: Approvals
     dialogue: Dialogue
     vocabulary: VocabularyWatch
     show: TurnShow

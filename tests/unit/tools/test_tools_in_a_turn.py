@@ -14,7 +14,7 @@ from vllm_tui.domain.turns import Turn
 from vllm_tui.engine.conversation import Conversation
 from vllm_tui.engine.events import ToolRunFinished, TurnFinished
 from vllm_tui.engine.memory import MemoryTranscript
-from vllm_tui.tools.policy import Policy
+from vllm_tui.tools.policy import Policy, exact_pattern
 from vllm_tui.tools.sources import ToolSources
 from vllm_tui.tools.toolbox import CheckedToolbox
 
@@ -72,9 +72,11 @@ async def outputs(provider: Scripted, toolbox: CheckedToolbox) -> tuple[list[obj
 async def test_a_call_is_run_and_the_model_goes_on_with_the_result() -> None:
     call = ToolCallBlock(id="c1", name="get_weather", input={"city": "Paris"})
     provider = Scripted(call, TextBlock(text="Windy."))
-    found, turn = await outputs(
-        provider, CheckedToolbox(ToolSources(is_demo=True).registry, Policy("listed", ["get_weather"]))
-    )
+    registry, policy = ToolSources(is_demo=True).registry, Policy()
+    weather = registry.offered("get_weather")
+    assert weather is not None
+    policy.remember(weather, exact_pattern({"city": "Paris"}))
+    found, turn = await outputs(provider, CheckedToolbox(registry, policy))
     assert [entry["source"] for entry in found if isinstance(entry, dict)] == ["demo data, not real"]
     assert [message.role for message in turn.messages] == ["user", "assistant", "tool", "assistant"]
     assert [spec.name for spec in provider.requests[0].tools] == ["current_time", "calculator", "stub", "get_weather"]

@@ -79,6 +79,8 @@ def _listed(choices: list[JsonValue]) -> str:
 
 
 def _problem(violation: Violation) -> FieldVerdict:
+    if violation.keyword == "additionalProperties" and violation.demand is False:
+        return FieldVerdict(violation.path, "nothing", _short(violation.found), _plain(violation))
     if violation.keyword != "required":
         return FieldVerdict(violation.path, expected_of(violation.schema), _short(violation.found), _plain(violation))
     name = _missing(violation)

@@ -25,9 +25,7 @@ from vllm_tui.engine.events import (
     TurnStarted,
 )
 
-Doing = Literal[
-    "idle", "waiting", "thinking", "answering", "calling", "tool", "asking", "retrying", "continuing", "cancelling"
-]
+Doing = Literal["idle", "waiting", "thinking", "answering", "calling", "tool", "retrying", "continuing", "cancelling"]
 Tone = Literal["calm", "busy", "good", "warning", "error"]
 
 
@@ -44,13 +42,17 @@ READY = Status("ready", "good")
 
 @dataclass(slots=True)
 class Activity:
-    """Folds the events of a turn into one state; every method takes the seconds of a monotonic clock."""
+    """Folds the events of a turn into one state; every method takes the seconds of a monotonic clock.
+
+    `asked` is the number of calls that wait for the person.
+    """
 
     doing: Doing = "idle"
     since: float = 0.0
     outcome: Status = READY
     tool: str = ""
     max_tokens: int | None = None
+    asked: int = 0
     _retry: RetryScheduled | None = None
 
     @property
@@ -96,20 +98,17 @@ class Activity:
 
     def runs(self, tool: str, now: float) -> None:
         """A tool of the running turn runs."""
-        if self.doing in ("tool", "asking", "waiting"):
+        if self.doing in ("tool", "waiting"):
             self.tool = tool
             self._go("tool", now)
-
-    def asking(self, count: int, now: float) -> None:
-        """So many calls wait for the person."""
-        if count and self.doing in ("tool", "waiting"):
-            self._go("asking", now)
-        elif not count and self.doing == "asking":
-            self._go("waiting", now)
 
     def status(self, now: float, tokens_per_second: float | None = None) -> Status:
         """Return what to show; times are seconds since the present state began."""
         spent = f"{max(now - self.since, 0.0):.1f} s"
+        if self.asked and self.doing in ("tool", "waiting"):
+            return Status(
+                "a tool call waits for you" if self.asked == 1 else f"{self.asked} calls wait for you", "warning"
+            )
         match self.doing:
             case "idle":
                 return self.outcome
@@ -117,8 +116,6 @@ class Activity:
                 return Status(f"answering {tokens_per_second:.0f} tok/s" if tokens_per_second else "answering", "busy")
             case "retrying":
                 return self._retry_status(now)
-            case "asking":
-                return Status("a tool call waits for you", "warning")
             case "tool":
                 return Status(f"running {self.tool} {spent}", "busy")
             case "calling":

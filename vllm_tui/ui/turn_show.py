@@ -155,6 +155,8 @@ class TurnShow:
                 self._meter.tool_started(now)
             case ToolRunFinished(result=result):
                 self._meter.tool_finished(_output_of(result), now)
+                if self.activity.asked:
+                    self._meter.person_asked(now, waits=True)
             case TurnFinished(turn=turn):
                 self.settle(turn, event)
                 return
@@ -237,10 +239,9 @@ class TurnShow:
         """These calls wait for the person."""
         for call in calls:
             self.stage.transcript.mark_call(call, "asking")
-        now, was = self._clock(), self.activity.doing
-        self.activity.asking(len(calls), now)
-        if self.activity.doing != was and "asking" in (was, self.activity.doing):
-            self._meter.person_asked(now, waits=bool(calls))
+        if self.is_running and bool(calls) != bool(self.activity.asked):
+            self._meter.person_asked(self._clock(), waits=bool(calls))
+        self.activity.asked = len(calls)
         self._paint()
 
     def _take_turn(self, event: TurnStarted) -> None:

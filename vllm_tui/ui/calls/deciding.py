@@ -27,10 +27,10 @@ Way = Literal["once", "always", "edit", "hand", "refuse"]
 """What the person may do with a waiting call."""
 
 KEYS: tuple[tuple[str, str, Way], ...] = (
-    ("a", "run once", "once"),
-    ("A", "always like this", "always"),
+    ("a", "once", "once"),
+    ("A", "always", "always"),
     ("e", "edit", "edit"),
-    ("w", "answer by hand", "hand"),
+    ("w", "by hand", "hand"),
     ("d", "refuse", "refuse"),
 )
 """The keys of a waiting call."""

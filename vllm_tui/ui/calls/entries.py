@@ -95,7 +95,8 @@ def _answered(turn_id: str, block: ToolCallBlock, result: Message | None) -> Cal
 def _streamed(turn_id: str, call: StreamedCall) -> CallEntry:
     state: EntryState = "streaming" if call.block is None else "unanswered"
     call_id = call.call_id or f"{call.request}.{call.index}"
-    return CallEntry(turn_id, call_id, call.name, state, call.text, call.fragments, call.block)
+    text = call.text or (text_of(call.block) if call.block is not None else "")
+    return CallEntry(turn_id, call_id, call.name, state, text, call.fragments, call.block)
 
 
 def _with_runs(entry: CallEntry, records: deque[CallRecord]) -> list[CallEntry]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vllm_tui.domain.values import JsonObject, JsonValue
     from vllm_tui.ui.calls.entries import CallEntry
 
-PANES = ("arguments", "as streamed", "schema", "result", "raw")
+PANES = ("arguments", "streamed", "schema", "result", "raw")
 """The sides of a call, in the order of their keys 1 to 5."""
 
 _MOST_FRAGMENTS = 2_000
@@ -37,7 +37,7 @@ class Known:
 def pane(name: str, entry: CallEntry, known: Known, width: int) -> Content:
     """Return one side of a call for `width` columns."""
     match name:
-        case "as streamed":
+        case "streamed":
             return _streamed(entry)
         case "schema":
             return _schema(known)
@@ -75,7 +75,7 @@ def _arguments(entry: CallEntry, known: Known, width: int) -> Content:
 
 def _streamed(entry: CallEntry) -> Content:
     if not entry.fragments:
-        words = "Fragments are kept while the program runs; of a stored call only the text is known."
+        words = "Pieces are kept while the program runs; of this call only the whole text is known."
         return Content("\n").join([Content.styled(words, "$quiet"), Content(""), bounded(entry.text)])
     last = entry.fragments[-1].seconds
     head = f"{len(entry.fragments):,} fragments in {last:.2f} s, {len(entry.text):,} characters"
@@ -185,6 +185,8 @@ def _title(entry: CallEntry) -> Content:
 
 def _members(entry: CallEntry) -> dict[str, str]:
     given = entry.block.input if entry.block is not None else entry.text
+    if entry.record is not None and entry.record.arguments is not None:
+        given = entry.record.arguments
     if isinstance(given, str):
         return {"(text)": given}
     return {name: json.dumps(value, ensure_ascii=False) for name, value in given.items()}

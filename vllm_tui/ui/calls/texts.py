@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -51,10 +51,12 @@ def entry_line(entry: CallEntry, width: int) -> Content:
     name = shown_line(entry.name) or "…"
     name = f"{name} (again)" if entry.rerun else name
     bad = "!" if entry.record is not None and not entry.record.verdict.is_valid else " "
-    room = max(width - len(tail) - 5, 6)
+    if len(name) + len(tail) + 4 > width:
+        tail = ""
+    room = max(width - len(tail) - 4, 6)
     label = Content(name).truncate(room, ellipsis=True)
     gap = " " * max(width - label.cell_length - len(tail) - 4, 1)
-    return Content.assemble((mark, style), (bad, "$warning"), " ", label, gap, (tail, "$quiet"))
+    return Content.assemble((mark, style), (bad, "$warning"), " ", label, gap, tail)
 
 
 def counts_line(entries: tuple[CallEntry, ...]) -> Content:
@@ -90,7 +92,8 @@ def _field(name: str, field: FieldVerdict, column: int) -> Content:
     if field.problem is None:
         return Content.assemble(("✓ ", "$success"), label, gap, line(field.got), ("  " + expected, "$quiet"))
     problem = shown_line(field.problem)
-    return Content.assemble(("✗ ", "$error"), label, gap, (problem, "$error"), (f"  expected {expected}", "$quiet"))
+    wanted = "" if expected in ("nothing", "anything") or expected in problem else f"  expected {expected}"
+    return Content.assemble(("✗ ", "$error"), label, gap, (problem, "$error"), (wanted, "$quiet"))
 
 
 def verdict_words(verdict: Verdict) -> str:
@@ -120,6 +123,15 @@ def _argument(name: str, value: JsonValue, problem: str | None) -> Content:
     mark = Content.styled("✗ ", "$error") if problem else Content("  ")
     tail = Content.styled(f"   ✗ {shown_line(problem)}", "$error") if problem else Content("")
     return Content.assemble(mark, (f"{shown_line(name)}: ", "$quiet"), shown, tail)
+
+
+def fitted_keys(keys: Sequence[tuple[str, str]], width: int) -> Content:
+    """Return keys with what they do on one line; what has no room is left out from before the last one."""
+    items = [Content.assemble((key, "bold"), (f" {label}", "$quiet")) for key, label in keys]
+    last = items.pop()
+    while items and sum(item.cell_length + 2 for item in items) + last.cell_length > width:
+        items.pop()
+    return Content("  ").join([*items, last])
 
 
 def json_text(value: JsonValue) -> str:

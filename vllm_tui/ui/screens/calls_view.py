@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from vllm_tui.ui.calls.deciding import possible
 from vllm_tui.ui.calls.panes import PANES, Known, comparison, pane
-from vllm_tui.ui.calls.texts import counts_line, entry_line, state_of
+from vllm_tui.ui.calls.texts import counts_line, entry_line, fitted_keys, state_of
 from vllm_tui.ui.content import line, shown_line
 
 if TYPE_CHECKING:
@@ -193,6 +193,11 @@ class CallsView(Screen[None]):
             Content.styled(f" {number} {name} ", "bold reverse $accent" if name == self._pane else "$quiet")
             for number, name in enumerate(names, 1)
         ]
+        if sum(part.cell_length for part in parts) > self.query_one("#tabs").size.width - 2:
+            numbered = enumerate(zip(names, parts, strict=True), 1)
+            parts = [
+                part if name == self._pane else Content.styled(f" {at} ", "$quiet") for at, (name, part) in numbered
+            ]
         return Content("").join(parts)
 
     def _show_keys(self) -> None:
@@ -206,7 +211,7 @@ class CallsView(Screen[None]):
         if entry is not None:
             keys += [("←→", "side"), ("m", "unmark" if entry == self._marked else "compare"), ("y", "copy JSON")]
         keys.append(("Esc", "back"))
-        self._put("#keys", Content("  ").join(Content.assemble((key, "bold"), f" {what}") for key, what in keys))
+        self._put("#keys", fitted_keys(keys, self.size.width - 2))
 
     def _listing(self, entry: CallEntry) -> ToolListing | None:
         tools = self._tools()

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 
 from vllm_tui.ui.calls.deciding import Way, possible
-from vllm_tui.ui.calls.texts import request_lines
+from vllm_tui.ui.calls.texts import fitted_keys, request_lines
 from vllm_tui.ui.content import line
 from vllm_tui.ui.widgets.line import Line
 
@@ -104,8 +104,7 @@ class ApprovalBar(Line, can_focus=True):
             esc = (("   Esc", "bold"), (" cancels the turn", "$quiet"))
             return Content.assemble(("  Tab", "bold"), (" to decide", "$quiet"), *esc)
         keys = [*((key, label) for key, label, _ in possible(self._waiting[0].request)), ("i", "inspect")]
-        items = [Content.assemble((key, "bold"), (f" {label}", "$quiet")) for key, label in keys]
-        return Content.assemble("  ", Content("  ").join(items)).truncate(width, ellipsis=True)
+        return Content.assemble("  ", fitted_keys(keys, width - 2))
 
     def action_decide(self, way: Way) -> None:
         """Go this way with the call that is shown."""

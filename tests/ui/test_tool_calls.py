@@ -383,7 +383,19 @@ async def test_huge_arguments_and_results_do_not_hold_up_the_inspector() -> None
     big: JsonObject = {"pattern": "x" * 900_000, "deep": json.loads("[" * 60 + "]" * 60)}
     async with running_chat(backend=search_backend(Search("y\n" * 300_000), call(given=big))) as chat:
         await asked(chat)
-        assert "more lines; i shows all" in bar_text(chat)
+        assert "i shows all" in bar_text(chat)
         await chat.press("i")
         await inspector(chat)
         await chat.until(lambda: "cut here for the screen" in shown(chat))
+
+
+async def test_five_megabytes_of_unreadable_arguments_are_shown_in_part() -> None:
+    backend = search_backend(Search(), call(given='{"pattern": "' + "x" * 5_000_000))
+    async with running_chat(backend=backend) as chat:
+        await asked(chat)
+        assert "i shows all" in bar_text(chat)
+        await chat.press("i")
+        await inspector(chat)
+        await chat.press("2")
+        await chat.until(lambda: "cut here for the screen" in shown(chat))
+        await chat.press("d")

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from vllm_tui.domain.values import JsonValue
     from vllm_tui.ui.calls.entries import CallEntry, EntryState
 
-MOST_LINES, MOST_CHARACTERS = 2_000, 400_000
+MOST_LINES, MOST_CHARACTERS = 2_000, 100_000
 """What a pane shows of a very long text; copying takes all of it."""
+
+_BAR_CHARACTERS, _CUT = 3_000, "…⁂"
 
 STATES: dict[EntryState, tuple[str, str, str]] = {
     "streaming": ("…", "streaming", "$accent"),
@@ -105,21 +107,22 @@ def verdict_words(verdict: Verdict) -> str:
 
 
 def request_lines(request: CallRequest, width: int, most: int) -> tuple[Content, int]:
-    """Return all the arguments of a waiting call, at most `most` lines, and how many lines were left out."""
+    """Return all the arguments of a waiting call, at most `most` lines, and at least how many lines were left out."""
     if request.arguments is None:
         raw = request.call.raw_arguments or str(request.call.input)
-        lines = [line(text) for text in raw.split("\n")]
+        lines = [_cut(text) for text in raw[: _BAR_CHARACTERS * most].split("\n")[: most + 1]]
         lines.insert(0, Content.styled(f"✗ {shown_line(request.call.problem or 'no JSON object')}", "$error"))
     else:
         problems = {field.path: field.problem for field in request.verdict.problems if field.problem}
         lines = [_argument(name, value, problems.pop(name, None)) for name, value in request.arguments.items()]
         lines += [Content.assemble(("✗ ", "$error"), line(f"{path}: {what}")) for path, what in problems.items()]
     rows = [row for entry in lines for row in entry.wrap(max(width, 10))] if lines else [Content("no arguments")]
-    return Content("\n").join(rows[:most]), max(0, len(rows) - most)
+    is_cut = any(entry.plain.endswith(_CUT) for entry in lines)
+    return Content("\n").join(rows[:most]), max(int(is_cut), len(rows) - most)
 
 
 def _argument(name: str, value: JsonValue, problem: str | None) -> Content:
-    shown = line(json.dumps(value, ensure_ascii=False))
+    shown = _cut(json.dumps(value, ensure_ascii=False))
     mark = Content.styled("✗ ", "$error") if problem else Content("  ")
     tail = Content.styled(f"   ✗ {shown_line(problem)}", "$error") if problem else Content("")
     return Content.assemble(mark, (f"{shown_line(name)}: ", "$quiet"), shown, tail)
@@ -132,6 +135,11 @@ def fitted_keys(keys: Sequence[tuple[str, str]], width: int) -> Content:
     while items and sum(item.cell_length + 2 for item in items) + last.cell_length > width:
         items.pop()
     return Content("  ").join([*items, last])
+
+
+def _cut(text: str) -> Content:
+    """Return a line for the bar; a very long one ends in a mark."""
+    return line(text) if len(text) <= _BAR_CHARACTERS else line(text[:_BAR_CHARACTERS] + _CUT)
 
 
 def json_text(value: JsonValue) -> str:

@@ -95,7 +95,7 @@ class ApprovalBar(Line, can_focus=True):
         arguments, left = request_lines(request, width - 2, _MOST_ROWS - (width < 100) * 2)
         rows = [head.truncate(width, ellipsis=True), *(Content.assemble("  ", row) for row in arguments.split())]
         if left:
-            rows.append(Content.styled(f"  … {left} more lines; i shows all", "$warning"))
+            rows.append(Content.styled(f"  … more lines ({left} at least); i shows all", "$warning"))
         rows.append(self._keys(width))
         return Content("\n").join(rows)
 

@@ -57,7 +57,7 @@ def _arguments(entry: CallEntry, known: Known, width: int) -> Content:
     if entry.block.problem:
         parts.append(Content.styled(f"✗ {line(entry.block.problem).plain}", "$error"))
     verdict = known.verdict
-    if verdict is not None:
+    if verdict is not None and not entry.block.problem:
         good = verdict.is_valid
         parts.append(
             Content.styled(f"{'✓' if good else '✗'} {verdict_words(verdict)}", "$success" if good else "$error")

@@ -10,7 +10,7 @@ from tests.support.call_box import Search, call, search_backend
 from tests.support.chat_app import Chat
 from tests.support.scripted_provider import ScriptedBackend, answer
 from vllm_tui.domain.blocks import ToolCallBlock
-from vllm_tui.domain.tool_runs import AnswerByHand, Decision, Refuse, RunOnce
+from vllm_tui.domain.tool_runs import FINAL_STATES, AnswerByHand, CallState, Decision, Refuse, RunOnce
 from vllm_tui.domain.values import JsonObject
 from vllm_tui.ui.screens.calls import CallsScreen
 from vllm_tui.ui.screens.pick import PickScreen
@@ -60,6 +60,16 @@ def settle(chat: Chat, decision: Decision | None = None) -> None:
     entry.settle(decision or RunOnce(entry.request.fingerprint))
 
 
+def state_of(chat: Chat, number: int) -> CallState:
+    tools = chat.backend.tools
+    assert tools is not None
+    return next(record.state for record in tools.records if record.call.id == f"call_{number}")
+
+
+async def settled(chat: Chat, number: int) -> None:
+    await chat.until(lambda: state_of(chat, number) in FINAL_STATES)
+
+
 def cards() -> tuple[ToolCallBlock, ...]:
     names = ("done", "refused", "by hand", "fail", "unread", "waits")
     calls = [call(f"call_{at}", {"pattern": name}) for at, name in enumerate(names)]
@@ -71,16 +81,14 @@ async def decided(chat: Chat) -> None:
     """Decide all calls but the last that waits."""
     await asking(chat)
     await chat.until(lambda: len(chat.screen.approvals.waiting) == 6)
-    decisions: list[Decision | None] = [None, Refuse("not today"), AnswerByHand("there are none"), None]
+    decisions: list[Decision | None] = [None, Refuse("not today"), AnswerByHand("there are none"), None, None]
     for at, decision in enumerate(decisions):
         entry = chat.screen.approvals.find(f"call_{at}")
         assert entry is not None
         entry.settle(decision or RunOnce(entry.request.fingerprint))
-    unread = chat.screen.approvals.find("call_4")
-    assert unread is not None
-    unread.settle(RunOnce(unread.request.fingerprint))
-    await chat.until(lambda: len(chat.screen.approvals.waiting) == 1)
+        await settled(chat, at)
     await chat.until(lambda: "failed" in chat.rows and "bad arguments" in chat.rows)
+    chat.screen.show.tick()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "terminal"])

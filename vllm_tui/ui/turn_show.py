@@ -242,7 +242,7 @@ class TurnShow:
         if self.is_running and bool(calls) != bool(self.activity.asked):
             self._meter.person_asked(self._clock(), waits=bool(calls))
         self.activity.asked = len(calls)
-        self._paint()
+        self.tick()
 
     def _take_turn(self, event: TurnStarted) -> None:
         self.journal.begin_turn(event.turn.id)

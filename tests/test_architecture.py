@@ -157,3 +157,14 @@ def test_version_needs_nothing_heavy() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stderr.strip() == "[]"
     assert run.stdout.strip().split()[-1].count(".") == 2
+
+
+def test_the_first_frame_needs_nothing_heavy() -> None:
+    heavy = ("openai", "pydantic", "httpx2", "jsonschema", "mcp", "markdown_it", "pygments", "tiktoken",
+             "vllm_tui.domain.tool_runs", "vllm_tui.tools", "vllm_tui.cassette", "vllm_tui.provider")  # fmt: skip
+    code = (
+        "import sys, vllm_tui.wiring.screen, vllm_tui.ui.app\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -75,3 +75,20 @@ def test_a_retry_that_is_due_counts_no_further_down() -> None:
     assert [activity.retry_seconds(now) for now in (0.0, 1.2, 9.0)] == [2, 1, 0]
     activity.observe(RequestStarted(0), 2.0)
     assert activity.retry_seconds(2.0) is None
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "a tool call waits for you"), (3, "3 calls wait for you")])
+def test_calls_that_wait_for_the_person_come_before_tools_that_run(count: int, text: str) -> None:
+    activity = Activity()
+    activity.begin(0.0)
+    activity.observe(ToolRunStarted(CALL), 1.0)
+    activity.asked = count
+    assert activity.status(2.0) == Status(text, "warning")
+    activity.observe(ToolRunFinished(CALL, QUESTION, 0.3), 2.0)
+    assert activity.status(3.0).text == text
+    activity.asked = 0
+    activity.runs("get_weather", 4.0)
+    assert activity.status(5.0).text == "running get_weather 1.0 s"
+    activity.cancelling(5.0)
+    activity.asked = 1
+    assert activity.status(6.0).text == "cancelling 1.0 s"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from vllm_tui.ui.calls.deciding import decide
 from vllm_tui.ui.screens.chat_views import ChatViews
 from vllm_tui.ui.widgets.approval import ApprovalBar
 
@@ -32,6 +31,8 @@ class ChatCalls(ChatViews):
 
     @on(ApprovalBar.Decided)
     def _decide(self, event: ApprovalBar.Decided) -> None:
+        from vllm_tui.ui.calls.deciding import decide
+
         self.say(decide(self.app, event.entry, event.way, self._backend.tools), "warning")
 
     @on(ApprovalBar.Inspect)

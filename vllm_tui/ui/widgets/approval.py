@@ -10,13 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 
-from vllm_tui.ui.calls.deciding import Way, possible
-from vllm_tui.ui.calls.texts import fitted_keys, request_lines
 from vllm_tui.ui.content import line
 from vllm_tui.ui.widgets.line import Line
 
 if TYPE_CHECKING:
     from vllm_tui.ui.calls.approvals import Waiting
+    from vllm_tui.ui.calls.deciding import Way
 
 SETTLE_SECONDS = 0.3
 """A call must have been on screen this long: a second key meant for the call before decides nothing."""
@@ -85,6 +84,8 @@ class ApprovalBar(Line, can_focus=True):
         """Return the call, why it is asked, its arguments and the keys."""
         if not self._waiting:
             return Content("")
+        from vllm_tui.ui.calls.texts import request_lines  # not before the first frame
+
         request = self._waiting[0].request
         more = f"  1 of {len(self._waiting)}" if len(self._waiting) > 1 else ""
         head = Content.assemble(
@@ -103,6 +104,9 @@ class ApprovalBar(Line, can_focus=True):
         if not self.has_focus:
             esc = (("   Esc", "bold"), (" cancels the turn", "$quiet"))
             return Content.assemble(("  Tab", "bold"), (" to decide", "$quiet"), *esc)
+        from vllm_tui.ui.calls.deciding import possible
+        from vllm_tui.ui.calls.texts import fitted_keys
+
         keys = [*((key, label) for key, label, _ in possible(self._waiting[0].request)), ("i", "inspect")]
         return Content.assemble("  ", fitted_keys(keys, width - 2))
 

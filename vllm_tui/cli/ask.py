@@ -7,8 +7,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vllm_tui.engine.conversation import Conversation, TurnSettings
     from vllm_tui.provider.client import VLLMProvider
     from vllm_tui.settings.layers import Settings
+    from vllm_tui.tools.toolbox import CheckedToolbox
 
 INTERRUPTED_BY_KEY = 130
 BROKEN_PIPE = 141
@@ -53,6 +54,7 @@ _VOCABULARY_SECONDS = 2.0
 
 _EPILOG = """\
 Text piped to standard input is put below the question; - stands for it alone.
+No tools are offered unless --allow-tool names them; those run without asking.
 The answer goes to standard output as it comes; reasoning, notes and errors go to standard error.
 With --json every line is one event with its "type": turn_started, request_started, block_started, block_delta,
 block_finished, retry_scheduled, continuation_started, prompt_counted, history_trimmed, notice, tool_run_started,
@@ -73,6 +75,7 @@ class Wish:
     is_saved: bool = True
     resume_last: bool = False
     is_demo: bool = False
+    tools: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
     parser.add_argument("--show-reasoning", action="store_true", help="the model's reasoning on standard error")
     parser.add_argument("--system", metavar="TEXT", help="instructions for the model")
+    parser.add_argument(
+        "--allow-tool", action="append", metavar="NAME", default=[], help="offer and run this tool; repeatable"
+    )
     parser.add_argument("--no-save", action="store_true", help="keep nothing on disk")
     parser.epilog = _EPILOG
 
@@ -105,6 +111,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         is_saved=not arguments.no_save,
         resume_last=getattr(arguments, "resume_last", False),
         is_demo=getattr(arguments, "demo", False),
+        tools=tuple(dict.fromkeys(arguments.allow_tool)),
     )
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -202,12 +209,15 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
     from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.engine.conversation import Conversation, TurnSettings
     from vllm_tui.engine.memory import MemoryTranscript
+    from vllm_tui.engine.turn_run import tool_choice_of
     from vllm_tui.store.conversations import ConversationStore
+    from vllm_tui.wiring.advice import ToolAdviser
     from vllm_tui.wiring.parts import SystemClock, build_provider, data_folder_of
 
     vocabulary = EncoderSource("ask")  # nobody is there to answer, so nothing is downloaded
     build = partial(build_provider, settings, demo=wish.is_demo, encoder=lambda: vocabulary.encoder)
     async with AsyncExitStack() as stack:
+        toolbox = await stack.enter_async_context(_allowed_tools(wish, settings)) if wish.tools else None
         provider = await stack.enter_async_context(await asyncio.to_thread(build))
         latest: str | None = None
         turns: tuple[Turn, ...] = ()
@@ -218,7 +228,15 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
             if wish.resume_last and (latest := await store.latest_conversation()) is not None:
                 turns = await store.load_conversation(latest)
         transcript = store if wish.is_saved else MemoryTranscript()
-        conversation = Conversation(provider, transcript, SystemClock(), conversation_id=latest, turns=turns)
+        conversation = Conversation(
+            provider,
+            transcript,
+            SystemClock(),
+            toolbox=toolbox,
+            adviser=ToolAdviser(),
+            conversation_id=latest,
+            turns=turns,
+        )
         model = await _model(provider, settings)
         if is_harmony_model(model) and not wish.is_demo:
             vocabulary.start()
@@ -227,9 +245,28 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
             model=model,
             effort=settings.text_or_none("reasoning"),
             system=wish.system or settings.text_or_none("instructions"),
+            tool_choice=tool_choice_of(settings.text_or_none("tool_choice")),
             max_tool_rounds=settings.integer("max_tool_rounds"),
         )
         return await ask(conversation, wish.question, chosen, output)
+
+
+@asynccontextmanager
+async def _allowed_tools(wish: Wish, settings: Settings) -> AsyncIterator[CheckedToolbox]:
+    """Open the tools of the settings; only those that were named are offered and run, and nobody is asked."""
+    from vllm_tui.tools.toolbox import CheckedToolbox
+    from vllm_tui.wiring.parts import data_folder_of
+    from vllm_tui.wiring.tools import build_sources, check_names, limits_of, listed_policy
+
+    sources = build_sources(settings, data_folder_of(settings), demo=wish.is_demo)
+    try:
+        await sources.open()
+        for note in sources.registry.notes:
+            print(f"note: {clean_line(note)}", file=sys.stderr)
+        check_names(sources, wish.tools)
+        yield CheckedToolbox(sources.registry, listed_policy(wish.tools), limits=limits_of(settings))
+    finally:
+        await sources.close()
 
 
 async def _model(provider: VLLMProvider, settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from vllm_tui.cli.event_json import error_line, event_line
@@ -15,11 +16,16 @@ from vllm_tui.domain.events import (
     RetryScheduled,
 )
 from vllm_tui.domain.hygiene import clean, clean_line
-from vllm_tui.engine.events import RequestStarted, ToolRunStarted, TurnFinished
+from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnFinished
 
 if TYPE_CHECKING:
     from vllm_tui.domain.errors import VLLMError
+    from vllm_tui.domain.messages import Message
     from vllm_tui.engine.events import TurnEvent
+
+
+_RESULT_READ, _RESULT_SHOWN = 2_000, 200
+"""How much of a tool's answer is looked at and shown."""
 
 
 class Output(Protocol):
@@ -106,6 +112,8 @@ class TextOutput:
                 self._tell(f"note: the oldest {count} messages were left out to fit the context window.")
             case ToolRunStarted(call=call):
                 self._tell(f"note: the model calls {call.name}.")
+            case ToolRunFinished(call=call, result=result, seconds=seconds):
+                self._tell(f"note: {call.name} answered after {seconds:.1f} s: {result_line(result)}")
             case _:
                 pass
 
@@ -150,6 +158,15 @@ class TextOutput:
         self._reasoning.end_line()
         self._err.write(clean_line(message) + "\n")
         self._err.flush()
+
+
+def result_line(result: Message) -> str:
+    """Return what a tool answered, on one line and shortened."""
+    blocks = () if isinstance(result.content, str) else result.content
+    outputs = [block.output for block in blocks if block.type == "tool_result"] or [result.text]
+    texts = [output if isinstance(output, str) else json.dumps(output, ensure_ascii=False) for output in outputs]
+    text = " ".join(" ".join(texts)[:_RESULT_READ].split())
+    return text if len(text) <= _RESULT_SHOWN else f"{text[:_RESULT_SHOWN]} …"
 
 
 class _Stream:

@@ -197,6 +197,11 @@ class Hint:
     flags: tuple[str, ...] = ()
 
 
+def hint_text(hint: Hint) -> str:
+    """Return a hint as one line, with the server options to try."""
+    return f"{hint.message} Server options: {' '.join(hint.flags)}" if hint.flags else hint.message
+
+
 class ToolCatalog(Protocol):
     """The tools of a conversation, and its calls, as a screen uses them."""
 

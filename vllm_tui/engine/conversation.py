@@ -14,7 +14,7 @@ from vllm_tui.domain.messages import Message
 from vllm_tui.domain.turns import Turn, TurnStatus
 from vllm_tui.engine.events import TurnEvent, TurnFinished, TurnStarted
 from vllm_tui.engine.history import past_messages
-from vllm_tui.engine.ports import Clock, Provider, Toolbox, Transcript
+from vllm_tui.engine.ports import Adviser, Clock, Provider, Toolbox, Transcript
 from vllm_tui.engine.turn_run import MAX_TOOL_ROUNDS, TurnRun, TurnSettings, World
 
 CANCEL_SECONDS = 1.0
@@ -34,12 +34,13 @@ class Conversation:
         clock: Clock,
         *,
         toolbox: Toolbox | None = None,
+        adviser: Adviser | None = None,
         conversation_id: str | None = None,
         turns: Sequence[Turn] = (),
     ) -> None:
         self.id = conversation_id or uuid.uuid4().hex
         self.turns: list[Turn] = list(turns)
-        self._world = World(provider, transcript, clock, toolbox)
+        self._world = World(provider, transcript, clock, toolbox, adviser)
         self._turn_lock = asyncio.Lock()
         self._saves: dict[str, asyncio.Task[None]] = {}
         self._unsaved: dict[str, Turn] = {}
@@ -117,6 +118,7 @@ class Conversation:
         run = TurnRun(self._world, settings or TurnSettings(), past_messages(past), turn)
         status: TurnStatus = "failed"
         error: VLLMError | None = None
+        hints: list[Notice] = []
         is_cancelled = True
         try:
             yield started
@@ -126,6 +128,7 @@ class Conversation:
             status, is_cancelled = run.status, False
         except VLLMError as failure:
             error, is_cancelled = failure, False
+            hints = run.advise_on(failure)
             status = "interrupted" if isinstance(failure, StreamInterrupted) else "failed"
         except (asyncio.CancelledError, GeneratorExit):
             status = "cancelled"
@@ -134,6 +137,8 @@ class Conversation:
             run.close(status, error)
             self.turns[-1] = run.turn
             problem = await self._finish(run.turn, CANCEL_SECONDS if is_cancelled else None)
+        for hint in hints:
+            yield hint
         if problem is not None:
             yield Notice("not_saved", f"This turn is not saved. {problem}")
         yield TurnFinished(run.turn, error)

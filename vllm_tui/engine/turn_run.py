@@ -23,11 +23,12 @@ from vllm_tui.domain.events import (
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse, ResponseStatus
+from vllm_tui.domain.tool_runs import hint_text
 from vllm_tui.domain.turns import PromptCount, Round, Timing, Turn, TurnStatus
 from vllm_tui.domain.values import JsonObject
 from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent
 from vllm_tui.engine.history import running_messages
-from vllm_tui.engine.ports import Clock, Provider, Toolbox, Transcript
+from vllm_tui.engine.ports import Adviser, Clock, Provider, Toolbox, Transcript
 from vllm_tui.engine.tool_runs import answer_calls
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class World:
     transcript: Transcript
     clock: Clock
     toolbox: Toolbox | None = None
+    adviser: Adviser | None = None
 
 
 class TurnRun:
@@ -90,18 +92,22 @@ class TurnRun:
         self._continues = False
         self._counted: PromptCount | None = None
         self._save: asyncio.TimerHandle | None = None
+        self._request: ChatRequest | None = None
+        self._hinted: set[str] = set()
 
     async def rounds(self) -> AsyncGenerator[TurnEvent, None]:
         """Yield the events of every request and tool run of this turn."""
         for number in range(self._settings.max_tool_rounds + 1):
             is_last = number == self._settings.max_tool_rounds
-            request = self._begin_round(number, is_last=is_last)
+            request = self._request = self._begin_round(number, is_last=is_last)
             yield RequestStarted(len(self.turn.rounds), self._continues)
             async with aclosing(self._world.provider.stream(request)) as events:
                 async for event in events:
                     self._observe(event)
                     yield event
             response = self._end_round(self._builder.partial())
+            for notice in self._advise(response):
+                yield notice
             if not response.tool_calls or self._world.toolbox is None or response.status != "completed":
                 return
             if is_last:
@@ -124,6 +130,25 @@ class TurnRun:
                 self._end_round(partial)
         update = {"status": status, "error": None if error is None else str(error)}
         self.turn = self.turn.model_copy(update=update)
+
+    def advise_on(self, error: VLLMError) -> list[Notice]:
+        """Note what the error of the last request suggests, and return what is new."""
+        return self._advise(error)
+
+    def _advise(self, ending: ChatResponse | VLLMError) -> list[Notice]:
+        adviser, request = self._world.adviser, self._request
+        if adviser is None or request is None:
+            return []
+        if isinstance(ending, VLLMError):
+            hints = adviser.on_error(request, ending)
+        else:
+            hints = adviser.on_answer(request, ending)
+        fresh = [hint for hint in hints if hint.code not in self._hinted]
+        self._hinted.update(hint.code for hint in fresh)
+        notices = [Notice("tool_hint", hint_text(hint)) for hint in fresh]
+        for notice in notices:
+            self.note(notice.message)
+        return notices
 
     def note(self, text: str) -> None:
         """Add a line of the program's own to the turn, once."""

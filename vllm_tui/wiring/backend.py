@@ -243,6 +243,7 @@ class LiveBackend:
     ) -> Conversation:
         from vllm_tui.engine.conversation import Conversation
         from vllm_tui.tools.toolbox import CheckedToolbox
+        from vllm_tui.wiring.advice import ToolAdviser
         from vllm_tui.wiring.tools import limits_of
 
         toolbox = CheckedToolbox(
@@ -258,6 +259,7 @@ class LiveBackend:
             transcript,
             parts.SystemClock(),
             toolbox=toolbox,
+            adviser=ToolAdviser(),
             conversation_id=conversation_id,
             turns=turns,
         )

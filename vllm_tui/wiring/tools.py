@@ -66,10 +66,17 @@ def _texts(value: OptionValue) -> tuple[str, ...]:
 
 
 def check_names(sources: ToolSources, names: Collection[str]) -> None:
-    """Raise ConfigurationError when one of `names` is no tool of the opened sources."""
-    known = {listing.name for listing in sources.registry.listings}
+    """Raise ConfigurationError when one of `names` is no tool of the opened sources, or is not ready."""
+    listings = sources.registry.listings
+    known = {listing.name for listing in listings}
     missing = [name for name in names if name not in known]
     if missing:
         raise ConfigurationError(
             f"There is no tool called {missing[0]}.", hint=f"Known tools: {', '.join(sorted(known)) or 'none'}."
+        )
+    unready = next((entry for entry in listings if entry.name in names and entry.readiness != "ready"), None)
+    if unready is not None:
+        raise ConfigurationError(
+            f"The tool {unready.name} can't be offered: {unready.problem or unready.readiness}.",
+            hint="A tool that changed is accepted on the screen of tools.",
         )

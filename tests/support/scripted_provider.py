@@ -17,6 +17,7 @@ from vllm_tui.domain.events import BlockDelta, BlockFinished, BlockKind, BlockSt
 from vllm_tui.domain.messages import Message, ToolSpec
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse, FinishReason, ModelInfo, ResponseStatus
+from vllm_tui.domain.tool_bench import BenchPlan, BenchRun
 from vllm_tui.domain.tool_runs import Approver, CallRecord, ToolListing, Verdict
 from vllm_tui.domain.turns import Turn
 from vllm_tui.domain.usage import Usage
@@ -24,6 +25,7 @@ from vllm_tui.domain.values import JsonObject
 from vllm_tui.engine.conversation import Conversation
 from vllm_tui.settings.layers import Settings, load_settings
 from vllm_tui.settings.saving import save_session
+from vllm_tui.tools.bench import run_plan
 from vllm_tui.tools.toolbox import CheckedToolbox
 from vllm_tui.ui.launch import Encode, VocabularyStand
 
@@ -258,6 +260,9 @@ class ScriptedBackend:
 
     def encode_for(self, model: str) -> Encode | None:
         return None
+
+    def bench_tools(self, plan: BenchPlan) -> AsyncGenerator[BenchRun, None]:
+        return run_plan(self.provider, plan)
 
     async def tidy(self) -> None:
         self.is_tidied = True

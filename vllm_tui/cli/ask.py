@@ -237,7 +237,7 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
             conversation_id=latest,
             turns=turns,
         )
-        model = await _model(provider, settings)
+        model = await served_model(provider, settings)
         if is_harmony_model(model) and not wish.is_demo:
             vocabulary.start()
             await asyncio.to_thread(vocabulary.wait, _VOCABULARY_SECONDS)
@@ -269,7 +269,7 @@ async def _allowed_tools(wish: Wish, settings: Settings) -> AsyncIterator[Checke
         await sources.close()
 
 
-async def _model(provider: VLLMProvider, settings: Settings) -> str:
+async def served_model(provider: VLLMProvider, settings: Settings) -> str:
     """Return the model to ask: the configured one, or the one that is served when none was configured."""
     from vllm_tui.ui.model_choice import choose_model
 

@@ -14,11 +14,15 @@ _METAVARS = {"text": "TEXT", "url": "URL", "integer": "N", "number": "X", "list"
 
 
 def add_option_flags(parser: argparse.ArgumentParser, *, hidden: bool = False) -> None:
-    """Add a flag for every option, grouped; `hidden` leaves them out of the parser's help."""
+    """Add a flag for every option, grouped; `hidden` leaves them out of the parser's help.
+
+    A flag that the parser has already is left as it is.
+    """
+    taken = set(parser._option_string_actions)
     for group in GROUPS:
         title = parser.add_argument_group(None if hidden else group)
         for option in OPTIONS:
-            if option.group == group and option.flag_name is not None:
+            if option.group == group and option.flag_name is not None and option.flag_name not in taken:
                 _add_flag(title, option, hidden)
 
 

@@ -145,10 +145,10 @@ class TurnRun:
             hints = adviser.on_answer(request, ending)
         fresh = [hint for hint in hints if hint.code not in self._hinted]
         self._hinted.update(hint.code for hint in fresh)
-        notices = [Notice("tool_hint", hint_text(hint)) for hint in fresh]
-        for notice in notices:
-            self.note(notice.message)
-        return notices
+        texts = [text for text in map(hint_text, fresh) if text not in self.turn.notes]
+        for text in texts:
+            self.note(text)
+        return [Notice("tool_hint", text) for text in texts]
 
     def note(self, text: str) -> None:
         """Add a line of the program's own to the turn, once."""

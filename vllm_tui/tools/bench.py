@@ -1,85 +1,62 @@
-"""Measures how well a model calls tools: how often, how validly, and which; with intervals, since runs are few."""
+"""Runs the bench: asks again and again with the same tools, and judges each answer by its worst call."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Protocol
 
-from vllm_tui.domain.errors import VLLMError
-from vllm_tui.domain.messages import ToolSpec
+from vllm_tui.domain.errors import ProtocolError, VLLMError
+from vllm_tui.domain.events import ResponseFinished, StreamEvent
+from vllm_tui.domain.messages import Message, ToolSpec
+from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse
+from vllm_tui.domain.tool_bench import WORST, BenchPlan, BenchRun, Outcome, tool_choice_body
 from vllm_tui.tools.schema import oversize
 from vllm_tui.tools.verdict import check_arguments
 
 Ask = Callable[[str | None], Awaitable[ChatResponse]]
 """Makes one request with an effort (None: as configured) and returns the answer; raises VLLMError."""
 
-Outcome = Literal["valid", "invalid", "unparsable", "wrong_tool", "no_call", "error"]
-"""What one run came to; the worst of its calls counts."""
 
-_WORST: tuple[Outcome, ...] = ("unparsable", "wrong_tool", "invalid", "valid")
-_Z = 1.959964
-
-
-@dataclass(frozen=True, slots=True)
-class BenchRun:
-    """One request: its outcome, seconds from sending to the whole answer, and what was wrong, in plain words."""
-
-    effort: str | None
-    number: int
-    outcome: Outcome
-    calls: int
-    seconds: float
-    output_tokens: int | None = None
-    detail: str = ""
+def request_of(plan: BenchPlan, effort: str | None) -> ChatRequest:
+    """Return the request that a plan repeats, with one of its efforts; nothing it names is ever run."""
+    messages: tuple[Message, ...] = (Message(role="user", content=plan.prompt),)
+    if plan.system:
+        messages = (Message(role="system", content=plan.system), *messages)
+    return ChatRequest(
+        messages=messages,
+        tools=plan.tools,
+        model=plan.model,
+        tool_choice=tool_choice_body(plan.tool_choice),
+        reasoning_effort=effort,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`count` of `total` with Wilson's 95 % interval; all three fractions are None when there were no runs."""
+class Streams(Protocol):
+    """Anything that streams answers; raises VLLMError."""
 
-    count: int
-    total: int
-
-    @property
-    def value(self) -> float | None:
-        """Return the fraction."""
-        return self.count / self.total if self.total else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Return the lower and upper bound (Wilson 1927, z = 1.96)."""
-        if not self.total:
-            return None
-        share, square = self.count / self.total, _Z * _Z / self.total
-        middle = (share + square / 2) / (1 + square)
-        half = _Z * ((share * (1 - share) + square / 4) / self.total) ** 0.5 / (1 + square)
-        low = 0.0 if self.count == 0 else max(0.0, middle - half)
-        high = 1.0 if self.count == self.total else min(1.0, middle + half)
-        return low, high
+    def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the events of one answer."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class BenchRow:
-    """The runs of one effort. Requests that failed count in `errors` alone.
+async def run_plan(provider: Streams, plan: BenchPlan) -> AsyncGenerator[BenchRun, None]:
+    """Carry out a plan with a provider and yield each run as it ends."""
 
-    `called` is of answered requests; `valid`, `unparsable` and `wrong_tool` are of those with a call.
-    """
+    async def ask(effort: str | None) -> ChatResponse:
+        async with aclosing(provider.stream(request_of(plan, effort))) as events:
+            async for event in events:
+                if isinstance(event, ResponseFinished):
+                    return event.response
+        raise ProtocolError("The answer ended without a response.")
 
-    effort: str | None
-    runs: int
-    errors: int
-    called: Rate
-    valid: Rate
-    unparsable: Rate
-    wrong_tool: Rate
-    median_seconds: float | None
+    bench = run_bench(ask, plan.tools, runs=plan.runs, efforts=plan.efforts, expected=plan.expected)
+    async with aclosing(bench) as runs:
+        async for run in runs:
+            yield run
 
 
 async def run_bench(
@@ -90,7 +67,7 @@ async def run_bench(
     efforts: Sequence[str | None] = (None,),
     expected: str | None = None,
     monotonic: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[BenchRun]:
+) -> AsyncGenerator[BenchRun, None]:
     """Ask `runs` times with each effort in turn and yield each run as it ends.
 
     `expected` names the tool that should be called; without it every offered tool is right. Efforts take turns, so
@@ -128,72 +105,5 @@ def judge(response: ChatResponse, tools: Sequence[ToolSpec], expected: str | Non
             problems = check_arguments(tool.parameters, call.input).problems
             words = "; ".join(f"{entry.path or 'arguments'}: {entry.problem}" for entry in problems[:3])
             found.setdefault("invalid" if problems else "valid", words)
-    worst = next(outcome for outcome in _WORST if outcome in found)
+    worst = next(outcome for outcome in WORST if outcome in found)
     return worst, found[worst]
-
-
-def summarise(runs: Sequence[BenchRun]) -> tuple[BenchRow, ...]:
-    """Return one row for each effort, in order of appearance."""
-    return tuple(
-        _row(effort, [run for run in runs if run.effort == effort]) for effort in dict.fromkeys(r.effort for r in runs)
-    )
-
-
-def _row(effort: str | None, runs: Sequence[BenchRun]) -> BenchRow:
-    answered = [run for run in runs if run.outcome != "error"]
-    called = [run for run in answered if run.outcome != "no_call"]
-    counts = {outcome: sum(run.outcome == outcome for run in called) for outcome in _WORST}
-    times = sorted(run.seconds for run in answered)
-    return BenchRow(
-        effort=effort,
-        runs=len(runs),
-        errors=len(runs) - len(answered),
-        called=Rate(len(called), len(answered)),
-        valid=Rate(counts["valid"], len(called)),
-        unparsable=Rate(counts["unparsable"], len(called)),
-        wrong_tool=Rate(counts["wrong_tool"], len(called)),
-        median_seconds=_median(times),
-    )
-
-
-def _median(times: Sequence[float]) -> float | None:
-    if not times:
-        return None
-    middle = len(times) // 2
-    return times[middle] if len(times) % 2 else (times[middle - 1] + times[middle]) / 2
-
-
-def to_json(runs: Sequence[BenchRun]) -> str:
-    """Return rows and runs as one JSON object; rates carry count, total, value and interval."""
-    rows = [_flat(row) for row in summarise(runs)]
-    return json.dumps({"rows": rows, "runs": [asdict(run) for run in runs]}, indent=2, ensure_ascii=False)
-
-
-def to_csv(runs: Sequence[BenchRun]) -> str:
-    """Return the runs as CSV (RFC 4180); cells that a spreadsheet would take for a formula begin with an apostrophe."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    names = ("effort", "number", "outcome", "calls", "seconds", "output_tokens", "detail")
-    writer.writerow(names)
-    for run in runs:
-        writer.writerow([safe_cell(_rounded(getattr(run, name))) for name in names])
-    return out.getvalue()
-
-
-def safe_cell(value: object) -> object:
-    """Return a cell that no spreadsheet runs (OWASP: CSV injection)."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
-
-
-def _flat(row: BenchRow) -> dict[str, object]:
-    flat: dict[str, object] = {"effort": row.effort, "runs": row.runs, "errors": row.errors}
-    for name in ("called", "valid", "unparsable", "wrong_tool"):
-        rate: Rate = getattr(row, name)
-        flat[name] = {"count": rate.count, "total": rate.total, "value": rate.value, "interval": rate.interval}
-    return {**flat, "median_seconds": row.median_seconds}
-
-
-def _rounded(value: object) -> object:
-    return round(value, 4) if isinstance(value, float) else value

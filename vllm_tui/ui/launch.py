@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.tool_bench import BenchPlan, BenchRun
     from vllm_tui.domain.tool_runs import Approver, CallRecord, ToolCatalog
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.events import TurnEvent
@@ -203,6 +204,10 @@ class Backend(Protocol):
 
     async def token_view(self, turns: Sequence[Turn], number: int) -> TokenView:
         """Return turn `number` of a conversation token by token; what can't be had says why."""
+        ...
+
+    def bench_tools(self, plan: BenchPlan) -> AsyncGenerator[BenchRun, None]:
+        """Ask as `plan` says, beside the conversation and without running any tool; yield each run as it ends."""
         ...
 
     async def tidy(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
+    from vllm_tui.domain.tool_bench import BenchPlan, BenchRun
     from vllm_tui.domain.tool_runs import Approver, CallRecord
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.conversation import Conversation
@@ -200,6 +201,12 @@ class LiveBackend:
         )
         system = self.settings.text_or_none("instructions")
         return await reader.view(turns, number, system, self._tools.registry.specs)
+
+    def bench_tools(self, plan: BenchPlan) -> AsyncGenerator[BenchRun, None]:
+        """Ask as `plan` says, beside the conversation and without running any tool; yield each run as it ends."""
+        from vllm_tui.tools.bench import run_plan
+
+        return run_plan(self._provider, plan)
 
     async def tidy(self) -> None:
         """Delete the conversations past `retention_days`, never the one that is open; raises StorageError."""

@@ -12,8 +12,9 @@ from vllm_tui.domain.blocks import Block, TextBlock, ToolCallBlock
 from vllm_tui.domain.errors import ServerError
 from vllm_tui.domain.messages import ToolSpec
 from vllm_tui.domain.response import ChatResponse
+from vllm_tui.domain.tool_bench import BenchRow, BenchRun, Rate, safe_cell, summarise, to_csv, to_json
 from vllm_tui.domain.usage import Usage
-from vllm_tui.tools.bench import BenchRow, BenchRun, Rate, judge, run_bench, safe_cell, summarise, to_csv, to_json
+from vllm_tui.tools.bench import judge, run_bench
 from vllm_tui.tools.builtin import build_demo_weather
 
 TOOLS = (build_demo_weather().spec, ToolSpec(name="current_time"))

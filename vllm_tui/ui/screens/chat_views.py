@@ -13,10 +13,13 @@ from vllm_tui.ui.screens.pick import Choice, PickScreen
 from vllm_tui.ui.themes import THEME_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vllm_tui.accounting.figures import TurnFigures
     from vllm_tui.accounting.token_view import TokenView
     from vllm_tui.domain.turns import Turn
     from vllm_tui.settings.layers import Settings
+    from vllm_tui.ui.bench.state import Bench
     from vllm_tui.ui.screens.figures import FiguresScreen
     from vllm_tui.ui.screens.welcome import Welcome
 
@@ -25,6 +28,8 @@ class ChatViews(ChatActions):
     """The actions that show help, palette, lists and the other screens, each as `action_<name>` of the action table."""
 
     _figures: FiguresScreen | None = None
+    _bench: Bench | None = None
+    _clock: Callable[[], float]
 
     def action_help(self) -> None:
         """Show every key."""
@@ -112,6 +117,16 @@ class ChatViews(ChatActions):
             return await self._backend.token_view(turns, number)
 
         self.app.push_screen(TokensScreen(read, len(turns), number, self._host.send_copy, side))
+
+    def action_toolbench(self) -> None:
+        """Show the bench of tool calls, with what was measured before in this session."""
+        from vllm_tui.ui.bench.state import Bench, bench_facts
+        from vllm_tui.ui.screens.toolbench import ToolBenchScreen
+
+        facts = bench_facts(self._launch, self._backend.tools, self.dialogue)
+        self._bench = self._bench or Bench()
+        self._bench.begin(facts)
+        self.app.push_screen(ToolBenchScreen(self._bench, self._backend.bench_tools, self._host.send_copy, self._clock))
 
     def refresh_figures(self) -> None:
         """Bring the figures up to date while they are shown."""

@@ -170,6 +170,14 @@ class HandAnswerScreen(WriteScreen[AnswerByHand]):
         self.end(AnswerByHand(self.text, is_error=True))
 
 
+class TextScreen(WriteScreen[str]):
+    """A text that is asked for by the title."""
+
+    def action_accept(self) -> None:
+        """Take the text."""
+        self.end(self.text)
+
+
 class ReasonScreen(WriteScreen[str]):
     """Why a call is refused; the model is told. An empty reason is allowed."""
 

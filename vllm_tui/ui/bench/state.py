@@ -106,3 +106,8 @@ def effort_word(effort: str | None) -> str:
 def listed(words: Sequence[str], none: str) -> str:
     """Return words with commas, `none` when there are none."""
     return ", ".join(words) or none
+
+
+def shorten(text: str, length: int) -> str:
+    """Return a text of at most `length` characters; a cut one ends in `…`."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

@@ -95,7 +95,7 @@ def _rate_width(width: int) -> int:
 
 def rate_cell(rate: Rate, tone: str, room: int) -> Content:
     """Return a rate as a bar from 0 to 100 % with its interval, the percentage, and the bounds where there is room."""
-    with_bounds = room >= _MOST_BAR // 2 + _PERCENT + _INTERVAL + 1
+    with_bounds = room >= _LEAST_BAR + _PERCENT + _INTERVAL + 2
     bar = min(room - _PERCENT - 1 - (_INTERVAL if with_bounds else 0), _MOST_BAR)
     if rate.value is None or rate.interval is None:
         return Content.assemble(("·" * bar, "$line"), ("—".rjust(4), "$quiet")).pad_right(max(room - bar - 4, 0))

@@ -30,10 +30,19 @@ class ChecksScreen(ModalScreen[tuple[str, ...] | None]):
                   padding: 1 2; }
         OptionList, OptionList:focus { height: auto; max-height: 20; border: none; padding: 0; margin: 1 0;
                                        background: $panel; scrollbar-size-vertical: 1; }
+        OptionList:focus > .option-list--option-highlighted {
+            background: $input-selection-background; color: $foreground; text-style: none;
+        }
         Static { height: auto; }
         #keys { color: $quiet; }
     }
-    ChecksScreen:ansi { background: ansi_default; #checks { border: round $line; padding: 0 1; } }
+    ChecksScreen:ansi {
+        background: ansi_default;
+        #checks { border: round $line; padding: 0 1; }
+        OptionList:focus > .option-list--option-highlighted {
+            background: $block-cursor-background; color: $block-cursor-foreground;
+        }
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+c", "back", show=False, priority=True),

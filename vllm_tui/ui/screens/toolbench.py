@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState
 
 from vllm_tui.domain.tool_bench import BenchPlan, BenchRun, plan_problem, summarise, to_csv, to_json
-from vllm_tui.ui.bench.state import RUN_CHOICES, TOOL_CHOICES, Bench, effort_word
+from vllm_tui.ui.bench.state import RUN_CHOICES, TOOL_CHOICES, Bench, effort_word, shorten
 from vllm_tui.ui.bench.texts import FIELDS, form_lines, heading, progress, row_line, run_detail, run_line
 from vllm_tui.ui.content import shown_line
 from vllm_tui.ui.screens.checks import ChecksScreen
@@ -27,10 +27,20 @@ from vllm_tui.ui.screens.write import TextScreen
 Measure = Callable[[BenchPlan], AsyncGenerator[BenchRun, None]]
 """Carries out a plan and yields each run as it ends."""
 
-_IDLE = (("F5", "run"), ("Enter", "change"), ("Tab", "runs"))
-_MEASURED = (*_IDLE, ("c", "copy CSV"), ("j", "copy JSON"))
-_RUNNING = (("Esc", "stop, keep what was measured"), ("Tab", "runs"))
+_IDLE = (("F5", "run"), ("Enter", "change"))
+_MEASURED = (*_IDLE, ("Tab", "runs"), ("c", "copy CSV"), ("j", "copy JSON"))
+_RUNNING = (("Esc", "stop, keep what was measured"),)
 _SAID_SECONDS, _TICK_SECONDS = 4.0, 1.0
+_EMPTY = """\
+Each run asks the prompt anew, alone, and looks at the calls that come back:
+
+called       the model called a tool at all
+valid        each call names an offered tool and fits its schema
+unparsable   the arguments are no JSON object
+wrong tool   another tool than expected
+
+Rates come with their 95 % interval, as runs are few."""
+_LEGEND = "─●─ 95 % interval · valid and the next two: of runs with a call"
 _ANY, _AS_CONFIGURED = "", TOOL_CHOICES[0]
 
 
@@ -46,6 +56,7 @@ class ToolBenchScreen(Screen[None]):
                                        background-tint: $background 0%; }
         #form { height: 6; }
         #progress { border-top: solid $line; height: 2; }
+        #empty { height: 1fr; padding: 1 1; color: $quiet; }
         #rows { height: auto; max-height: 8; }
         #runs { height: 1fr; border-top: solid $line; }
         #runs:focus { border-top: solid $line; }
@@ -87,6 +98,7 @@ class ToolBenchScreen(Screen[None]):
         yield Static(id="title", markup=False)
         yield OptionList(id="form", markup=False)
         yield Static(id="progress", markup=False)
+        yield Static(_EMPTY, id="empty", markup=False)
         yield Static(id="heading", markup=False)
         yield Static(id="rows", markup=False)
         yield OptionList(id="runs", markup=False)
@@ -142,7 +154,10 @@ class ToolBenchScreen(Screen[None]):
         bench = self._bench
         self._tick()
         rows = summarise(bench.runs)
-        self._put("#heading", heading(self._width) if rows else Content())
+        self.query_one("#empty").display = not rows
+        for part in self.query("#heading, #rows, #runs, #detail"):
+            part.display = bool(rows)
+        self._put("#heading", heading(self._width))
         self._put("#rows", Content("\n").join(row_line(row, self._width) for row in rows))
         self._runs.can_focus = bool(bench.runs)
         self._show_detail()
@@ -161,7 +176,9 @@ class ToolBenchScreen(Screen[None]):
         if problem is not None:
             return Content.styled(f"It can't run yet: {shown_line(problem)}.", "$warning")
         if self._bench.outcome:
-            return Content(shown_line(self._bench.outcome))
+            outcome = shown_line(self._bench.outcome)
+            gap = " " * max(3, self._width - len(outcome) - len(_LEGEND))
+            return Content.assemble(outcome, (f"{gap}{_LEGEND}", "$quiet")).truncate(self._width, ellipsis=True)
         return Content.assemble(
             "F5 runs it. ", ("The tools are offered, never run; nothing joins the conversation.", "$quiet")
         )
@@ -194,7 +211,7 @@ class ToolBenchScreen(Screen[None]):
             case "Prompt":
                 self.app.push_screen(TextScreen("What is asked each time", bench.prompt), self._take_prompt)
             case "Tools" if facts.tools:
-                tools = [Choice(tool.name, tool.name, (tool.description or "")[:40]) for tool in facts.tools]
+                tools = [Choice(tool.name, tool.name, shorten(tool.description or "", 40)) for tool in facts.tools]
                 self.app.push_screen(ChecksScreen("Tools to offer", tools, bench.tools), self._take_tools)
             case "Tools":
                 self._say("this conversation has no tool that is ready", "$warning")

@@ -415,3 +415,65 @@ async def test_a_request_is_counted_before_it_leaves_and_missing_usage_is_filled
     counted, usage = events[kinds.index("prompt_counted")], events[-2]["response"]["usage"]
     assert (counted["source"], usage["source"]) == ("computed", "computed")
     assert counted["input_tokens"] == usage["input_tokens"] > 60
+
+
+class CallsOnce(ScriptedProvider):
+    """Calls a tool, then answers."""
+
+    def __init__(self, name: str, arguments: dict[str, str]) -> None:
+        super().__init__()
+        self.call = ToolCallBlock(id="c", name=name, input={**arguments})
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        self.requests.append(request)
+        if len(self.requests) == 1:
+            yield BlockStarted(0, "tool_call", self.call.name, "c")
+            yield BlockFinished(0, self.call)
+            yield ResponseFinished(ChatResponse(content=(self.call,), finish_reason="tool_calls"))
+            return
+        for step in text_answer("It is 4."):
+            assert not isinstance(step, VLLMError)
+            yield step
+
+
+def test_a_tool_that_is_allowed_is_offered_and_run(
+    run_ask: RunAsk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider = CallsOnce("calculator", {"expression": "2+2"})
+    assert run_ask(provider, "2+2?", "--allow-tool", "calculator", flags={"default_model": "m"}) == 0
+    out, err = capsys.readouterr()
+    assert out == "It is 4.\n"
+    assert "note: the model calls calculator." in err
+    assert "note: calculator answered after" in err
+    assert [tool.name for tool in provider.requests[0].tools] == ["calculator"]
+    (turn,) = kept(tmp_path)
+    assert [message.role for message in turn.messages] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_without_an_allowed_tool_none_is_offered(run_ask: RunAsk) -> None:
+    provider = ScriptedProvider(*text_answer("Hi."))
+    run_ask(provider, "hello", flags={"default_model": "m"})
+    assert provider.requests[0].tools == ()
+
+
+def test_a_tool_that_was_not_named_does_not_run(run_ask: RunAsk, capsys: pytest.CaptureFixture[str]) -> None:
+    provider = CallsOnce("calculator", {"expression": "2+2"})
+    run_ask(provider, "2+2?", "--allow-tool", "current_time", flags={"default_model": "m"})
+    err = capsys.readouterr().err
+    assert "There is no tool called 'calculator'" in err
+    assert "note: The model called 'calculator', which it was not offered" in err
+
+
+def test_an_unknown_tool_name_is_refused_with_the_known_ones(run_ask: RunAsk) -> None:
+    provider = ScriptedProvider(*text_answer("Hi."))
+    with pytest.raises(ConfigurationError, match=r"no tool called nix.*calculator, current_time"):
+        run_ask(provider, "hello", "--allow-tool", "nix", flags={"default_model": "m"})
+    assert provider.requests == []
+
+
+def test_the_events_of_an_allowed_tool_are_json_lines(run_ask: RunAsk, capsys: pytest.CaptureFixture[str]) -> None:
+    provider = CallsOnce("calculator", {"expression": "2+2"})
+    run_ask(provider, "--json", "2+2?", "--allow-tool", "calculator", flags={"default_model": "m"})
+    types = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+    assert "tool_run_started" in types
+    assert "tool_run_finished" in types

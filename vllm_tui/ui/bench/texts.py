@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("Prompt", "Tools", "Expected", "Tool choice", "Efforts", "Runs")
 _NAME, _EFFORT, _RUNS, _MEDIAN, _ERRORS = 13, 9, 5, 9, 7
+_TOKENS_FROM = 100
 _LEAST_BAR, _MOST_BAR, _PERCENT, _INTERVAL = 5, 16, 6, 8
 _TONES: dict[Outcome, str] = {
     "valid": "$success",
@@ -117,13 +118,14 @@ def rate_cell(rate: Rate, tone: str, room: int) -> Content:
 def run_line(run: BenchRun, width: int) -> Content:
     """Return one run: its number, effort, outcome, time, tokens and what was wrong."""
     tokens = "" if run.output_tokens is None else f"{run.output_tokens:,} tokens"
+    column = f"{tokens:>13}  " if width >= _TOKENS_FROM else ""
     detail = " ".join(shown_line(run.detail[:500]).split())
     return Content.assemble(
         (f"{run.number + 1:>4}  ", "$quiet"),
         f"{shown_line(effort_word(run.effort)):<{_EFFORT}}",
         (f"{outcome_word(run.outcome):<12}", _TONES[run.outcome]),
         f"{run.seconds:>6.1f} s  ",
-        (f"{tokens:>13}  ", "$quiet"),
+        (column, "$quiet"),
         detail,
     ).truncate(width, ellipsis=True)
 

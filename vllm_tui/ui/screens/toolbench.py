@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from time import monotonic
 from typing import ClassVar
@@ -17,12 +17,10 @@ from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState
 
 from vllm_tui.domain.tool_bench import BenchPlan, BenchRun, plan_problem, summarise, to_csv, to_json
-from vllm_tui.ui.bench.state import RUN_CHOICES, TOOL_CHOICES, Bench, effort_word, shorten
-from vllm_tui.ui.bench.texts import FIELDS, form_lines, heading, progress, row_line, run_detail, run_line
+from vllm_tui.ui.bench.form import BenchForm
+from vllm_tui.ui.bench.state import Bench
+from vllm_tui.ui.bench.texts import heading, progress, row_line, run_detail, run_line
 from vllm_tui.ui.content import shown_line
-from vllm_tui.ui.screens.checks import ChecksScreen
-from vllm_tui.ui.screens.pick import Choice, PickScreen
-from vllm_tui.ui.screens.write import TextScreen
 
 Measure = Callable[[BenchPlan], AsyncGenerator[BenchRun, None]]
 """Carries out a plan and yields each run as it ends."""
@@ -40,8 +38,7 @@ unparsable   the arguments are no JSON object
 wrong tool   another tool than expected
 
 Rates come with their 95 % interval, as runs are few."""
-_LEGEND = "─●─ 95 % interval · valid and the next two: of runs with a call"
-_ANY, _AS_CONFIGURED = "", TOOL_CHOICES[0]
+_LEGEND = "─●─ 95 % interval; the last three of runs with a call"
 
 
 class ToolBenchScreen(Screen[None]):
@@ -54,7 +51,6 @@ class ToolBenchScreen(Screen[None]):
         #title { border-bottom: solid $line; height: 2; }
         OptionList, OptionList:focus { border: none; padding: 0 1; background: $background;
                                        background-tint: $background 0%; }
-        #form { height: 6; }
         #progress { border-top: solid $line; height: 2; }
         #empty { height: 1fr; padding: 1 1; color: $quiet; }
         #rows { height: auto; max-height: 8; }
@@ -96,7 +92,7 @@ class ToolBenchScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the form over the table over the runs."""
         yield Static(id="title", markup=False)
-        yield OptionList(id="form", markup=False)
+        yield BenchForm(self._bench)
         yield Static(id="progress", markup=False)
         yield Static(_EMPTY, id="empty", markup=False)
         yield Static(id="heading", markup=False)
@@ -121,8 +117,8 @@ class ToolBenchScreen(Screen[None]):
         return self._worker is not None
 
     @property
-    def _form(self) -> OptionList:
-        return self.query_one("#form", OptionList)
+    def _form(self) -> BenchForm:
+        return self.query_one(BenchForm)
 
     @property
     def _runs(self) -> OptionList:
@@ -138,17 +134,11 @@ class ToolBenchScreen(Screen[None]):
         about = f"   how well {shown_line(facts.model)} calls tools · {shown_line(facts.server)}"
         title = Content.assemble(("Tool bench", "bold"), (about, "$quiet"))
         self._put("#title", title.truncate(self._width, ellipsis=True))
-        self._fill_form()
+        self._form.fill(self._width)
         self._runs.clear_options()
         self._runs.add_options([Option(run_line(run, self._width - 1)) for run in self._bench.runs])
         self._runs.highlighted = len(self._bench.runs) - 1 if self._bench.runs else None
         self._show()
-
-    def _fill_form(self) -> None:
-        place = self._form.highlighted or 0
-        self._form.clear_options()
-        self._form.add_options([Option(text) for text in form_lines(self._bench, self._width)])
-        self._form.highlighted = place
 
     def _show(self) -> None:
         bench = self._bench
@@ -177,8 +167,9 @@ class ToolBenchScreen(Screen[None]):
             return Content.styled(f"It can't run yet: {shown_line(problem)}.", "$warning")
         if self._bench.outcome:
             outcome = shown_line(self._bench.outcome)
-            gap = " " * max(3, self._width - len(outcome) - len(_LEGEND))
-            return Content.assemble(outcome, (f"{gap}{_LEGEND}", "$quiet")).truncate(self._width, ellipsis=True)
+            gap = self._width - len(outcome) - len(_LEGEND)
+            legend = " " * gap + _LEGEND if gap > 1 else ""
+            return Content.assemble(outcome, (legend, "$quiet")).truncate(self._width, ellipsis=True)
         return Content.assemble(
             "F5 runs it. ", ("The tools are offered, never run; nothing joins the conversation.", "$quiet")
         )
@@ -199,68 +190,13 @@ class ToolBenchScreen(Screen[None]):
         self._put("#keys", Content.styled(shown_line(text), tone))
         self.set_timer(_SAID_SECONDS, self._show_keys)
 
-    @on(OptionList.OptionSelected, "#form")
-    def _change(self, event: OptionList.OptionSelected) -> None:
-        if self.is_measuring:
-            self._say("it is measuring; Esc stops it", "$warning")
-            return
-        bench, facts = self._bench, self._bench.facts
-        assert facts is not None, "the chat fills in the facts first"
-        names = [Choice(name, name) for name in bench.tools]
-        match FIELDS[event.option_index]:
-            case "Prompt":
-                self.app.push_screen(TextScreen("What is asked each time", bench.prompt), self._take_prompt)
-            case "Tools" if facts.tools:
-                tools = [Choice(tool.name, tool.name, shorten(tool.description or "", 40)) for tool in facts.tools]
-                self.app.push_screen(ChecksScreen("Tools to offer", tools, bench.tools), self._take_tools)
-            case "Tools":
-                self._say("this conversation has no tool that is ready", "$warning")
-            case "Expected":
-                choices = [Choice(_ANY, "any of the tools"), *names]
-                self._pick("tool that should be called …", choices, bench.expected or _ANY, self._take_expected)
-            case "Tool choice":
-                choices = [*(Choice(word, word) for word in TOOL_CHOICES), *names]
-                self._pick("tool choice …", choices, bench.tool_choice or _AS_CONFIGURED, self._take_choice)
-            case "Efforts":
-                efforts = [Choice(effort_word(level), effort_word(level)) for level in facts.efforts]
-                chosen = [effort_word(level) for level in bench.efforts]
-                self.app.push_screen(ChecksScreen("Efforts to compare", efforts, chosen), self._take_efforts)
-            case _:
-                counts = [Choice(str(count), f"{count} with each effort") for count in RUN_CHOICES]
-                self._pick("runs …", counts, str(bench.count), self._take_count)
+    @on(BenchForm.Refused)
+    def _tell(self, event: BenchForm.Refused) -> None:
+        self._say(event.words, "$warning")
 
-    def _pick(self, title: str, choices: Sequence[Choice], current: str, take: Callable[[str | None], None]) -> None:
-        self.app.push_screen(PickScreen(title, choices, current=current), take)
-
-    def _take_prompt(self, text: str | None) -> None:
-        self._bench.prompt = self._bench.prompt if text is None else text
-        self._changed()
-
-    def _take_tools(self, names: tuple[str, ...] | None) -> None:
-        self._bench.tools = names or self._bench.tools
-        self._changed()
-
-    def _take_expected(self, name: str | None) -> None:
-        self._bench.expected = self._bench.expected if name is None else name or None
-        self._changed()
-
-    def _take_choice(self, word: str | None) -> None:
-        if word is not None:
-            self._bench.tool_choice = None if word == _AS_CONFIGURED else word
-        self._changed()
-
-    def _take_efforts(self, words: tuple[str, ...] | None) -> None:
-        if words is not None:
-            self._bench.efforts = tuple(None if word == "default" else word for word in words)
-        self._changed()
-
-    def _take_count(self, count: str | None) -> None:
-        self._bench.count = int(count or self._bench.count)
-        self._changed()
-
+    @on(BenchForm.Changed)
     def _changed(self) -> None:
         self._bench.outcome = ""
-        self._fill_form()
         self._tick()
 
     def action_run(self) -> None:
@@ -268,6 +204,7 @@ class ToolBenchScreen(Screen[None]):
         if self.is_measuring or plan_problem(self._bench.wanted()) is not None:
             return
         plan = self._bench.start()
+        self._form.is_locked = True
         self._asked = self._clock()
         self._worker = self.run_worker(
             self._run(plan), name="bench", group="bench", exclusive=True, exit_on_error=False, description="tool bench"
@@ -292,7 +229,7 @@ class ToolBenchScreen(Screen[None]):
         """Say how the measurement ended."""
         if event.worker is not self._worker or not event.worker.is_finished:
             return
-        self._worker = None
+        self._worker, self._form.is_locked = None, False
         done, plan = len(self._bench.runs), self._bench.plan
         of = f"{done:,} of {plan.requests:,} requests" if plan else f"{done:,} requests"
         if event.state == WorkerState.SUCCESS:

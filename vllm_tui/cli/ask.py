@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vllm_tui.engine.conversation import Conversation, TurnSettings
     from vllm_tui.provider.client import VLLMProvider
     from vllm_tui.settings.layers import Settings
+    from vllm_tui.tools.toolbox import CheckedToolbox
 
 INTERRUPTED_BY_KEY = 130
 BROKEN_PIPE = 141
@@ -73,6 +74,7 @@ class Wish:
     is_saved: bool = True
     resume_last: bool = False
     is_demo: bool = False
+    tools: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-reasoning", action="store_true", help="the model's reasoning on standard error")
     parser.add_argument("--system", metavar="TEXT", help="instructions for the model")
     parser.add_argument("--no-save", action="store_true", help="keep nothing on disk")
+    parser.add_argument(
+        "--allow-tool",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="offer this tool to the model and run it unasked; repeatable, without it no tool is offered",
+    )
     parser.epilog = _EPILOG
 
 
@@ -105,6 +114,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         is_saved=not arguments.no_save,
         resume_last=getattr(arguments, "resume_last", False),
         is_demo=getattr(arguments, "demo", False),
+        tools=tuple(arguments.allow_tool),
     )
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -202,7 +212,9 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
     from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.engine.conversation import Conversation, TurnSettings
     from vllm_tui.engine.memory import MemoryTranscript
+    from vllm_tui.engine.turn_run import tool_choice_of
     from vllm_tui.store.conversations import ConversationStore
+    from vllm_tui.tools.advice import ToolAdviser
     from vllm_tui.wiring.parts import SystemClock, build_provider, data_folder_of
 
     vocabulary = EncoderSource("ask")  # nobody is there to answer, so nothing is downloaded
@@ -218,8 +230,17 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
             if wish.resume_last and (latest := await store.latest_conversation()) is not None:
                 turns = await store.load_conversation(latest)
         transcript = store if wish.is_saved else MemoryTranscript()
-        conversation = Conversation(provider, transcript, SystemClock(), conversation_id=latest, turns=turns)
-        model = await _model(provider, settings)
+        toolbox = await _toolbox(wish, settings, stack)
+        conversation = Conversation(
+            provider,
+            transcript,
+            SystemClock(),
+            toolbox=toolbox,
+            adviser=None if toolbox is None else ToolAdviser(),
+            conversation_id=latest,
+            turns=turns,
+        )
+        model = await served_model(provider, settings)
         if is_harmony_model(model) and not wish.is_demo:
             vocabulary.start()
             await asyncio.to_thread(vocabulary.wait, _VOCABULARY_SECONDS)
@@ -227,12 +248,30 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
             model=model,
             effort=settings.text_or_none("reasoning"),
             system=wish.system or settings.text_or_none("instructions"),
+            tool_choice=tool_choice_of(settings.text_or_none("tool_choice")),
             max_tool_rounds=settings.integer("max_tool_rounds"),
         )
         return await ask(conversation, wish.question, chosen, output)
 
 
-async def _model(provider: VLLMProvider, settings: Settings) -> str:
+async def _toolbox(wish: Wish, settings: Settings, stack: AsyncExitStack) -> CheckedToolbox | None:
+    """Return the tools that may run unasked, None when none was named; raises ConfigurationError for unknown names."""
+    if not wish.tools:
+        return None
+    from vllm_tui.tools.toolbox import CheckedToolbox
+    from vllm_tui.wiring.parts import data_folder_of
+    from vllm_tui.wiring.tools import build_sources, check_names, limits_of, listed_policy
+
+    sources = build_sources(settings, data_folder_of(settings), demo=wish.is_demo)
+    stack.push_async_callback(sources.close)
+    await sources.open()
+    for note in sources.registry.notes:
+        print(f"note: {clean_line(note)}", file=sys.stderr)
+    check_names(sources, wish.tools)
+    return CheckedToolbox(sources.registry, listed_policy(wish.tools), limits=limits_of(settings))
+
+
+async def served_model(provider: VLLMProvider, settings: Settings) -> str:
     """Return the model to ask: the configured one, or the one that is served when none was configured."""
     from vllm_tui.ui.model_choice import choose_model
 

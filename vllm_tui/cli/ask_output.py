@@ -15,11 +15,14 @@ from vllm_tui.domain.events import (
     RetryScheduled,
 )
 from vllm_tui.domain.hygiene import clean, clean_line
-from vllm_tui.engine.events import RequestStarted, ToolRunStarted, TurnFinished
+from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnFinished
 
 if TYPE_CHECKING:
     from vllm_tui.domain.errors import VLLMError
+    from vllm_tui.domain.messages import Message
     from vllm_tui.engine.events import TurnEvent
+
+_ERROR_LENGTH = 200
 
 
 class Output(Protocol):
@@ -106,6 +109,8 @@ class TextOutput:
                 self._tell(f"note: the oldest {count} messages were left out to fit the context window.")
             case ToolRunStarted(call=call):
                 self._tell(f"note: the model calls {call.name}.")
+            case ToolRunFinished(call=call, result=result) if words := _error_of(result):
+                self._tell(f"note: {call.name}: {words}")
             case _:
                 pass
 
@@ -150,6 +155,14 @@ class TextOutput:
         self._reasoning.end_line()
         self._err.write(clean_line(message) + "\n")
         self._err.flush()
+
+
+def _error_of(result: Message) -> str:
+    """Return the beginning of a tool's error, empty when it went well."""
+    blocks = () if isinstance(result.content, str) else result.content
+    failed = [block.output for block in blocks if block.type == "tool_result" and block.is_error]
+    words = str(failed[0]) if failed else ""
+    return words if len(words) <= _ERROR_LENGTH else words[: _ERROR_LENGTH - 1] + "…"
 
 
 class _Stream:

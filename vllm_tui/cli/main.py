@@ -31,17 +31,20 @@ INTERRUPTED, BROKEN_PIPE = 130, 141
 class Command:
     """A sub-command; its module has `add_arguments(parser)` and `run`.
 
-    `run` takes the parsed arguments and the settings, or their sources where settings may be broken.
+    `run` takes the parsed arguments and the settings, or their sources where settings may be broken. With `prepares`
+    its `prepare(arguments)` reads the option flags its own way, before settings are made of them.
     """
 
     name: str
     module: str
     help: str
     takes_sources: bool = False
+    prepares: bool = False
 
 
 COMMANDS = (
     Command("ask", "vllm_tui.cli.ask", "ask one question and print the answer"),
+    Command("toolbench", "vllm_tui.cli.toolbench", "measure how well a model calls tools", prepares=True),
     Command("tokens", "vllm_tui.cli.tokens", "count the tokens of a text or a request"),
     Command("vocab", "vllm_tui.cli.vocab", "show, install or verify vocabulary files"),
     Command("config", "vllm_tui.cli.config", "show, check or import settings", takes_sources=True),
@@ -66,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     command = next((item for item in COMMANDS if item.name == getattr(arguments, "command", None)), None)
     try:
+        if command is not None and command.prepares:
+            import_module(command.module).prepare(arguments)
         sources = sources_of(arguments, os.environ)
         if command is None:
             return _run_screen(arguments, load(sources))

@@ -35,6 +35,7 @@ NoticeCode = Literal[
     "unterminated_items",
     "not_saved",
     "tool_limit",
+    "tool_hint",
 ]
 
 

@@ -14,7 +14,7 @@ from vllm_tui.domain.messages import Message
 from vllm_tui.domain.turns import Turn, TurnStatus
 from vllm_tui.engine.events import TurnEvent, TurnFinished, TurnStarted
 from vllm_tui.engine.history import past_messages
-from vllm_tui.engine.ports import Clock, Provider, Toolbox, Transcript
+from vllm_tui.engine.ports import Adviser, Clock, Provider, Toolbox, Transcript
 from vllm_tui.engine.turn_run import MAX_TOOL_ROUNDS, TurnRun, TurnSettings, World
 
 CANCEL_SECONDS = 1.0
@@ -34,12 +34,13 @@ class Conversation:
         clock: Clock,
         *,
         toolbox: Toolbox | None = None,
+        adviser: Adviser | None = None,
         conversation_id: str | None = None,
         turns: Sequence[Turn] = (),
     ) -> None:
         self.id = conversation_id or uuid.uuid4().hex
         self.turns: list[Turn] = list(turns)
-        self._world = World(provider, transcript, clock, toolbox)
+        self._world = World(provider, transcript, clock, toolbox, adviser)
         self._turn_lock = asyncio.Lock()
         self._saves: dict[str, asyncio.Task[None]] = {}
         self._unsaved: dict[str, Turn] = {}
@@ -127,6 +128,8 @@ class Conversation:
         except VLLMError as failure:
             error, is_cancelled = failure, False
             status = "interrupted" if isinstance(failure, StreamInterrupted) else "failed"
+            for notice in run.advice(failure):
+                yield notice
         except (asyncio.CancelledError, GeneratorExit):
             status = "cancelled"
             raise

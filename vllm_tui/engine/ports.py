@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from vllm_tui.domain.blocks import ToolCallBlock
-from vllm_tui.domain.errors import StorageError
+from vllm_tui.domain.errors import StorageError, VLLMError
 from vllm_tui.domain.events import StreamEvent
 from vllm_tui.domain.messages import Message, ToolSpec
 from vllm_tui.domain.request import ChatRequest
-from vllm_tui.domain.response import ModelInfo
+from vllm_tui.domain.response import ChatResponse, ModelInfo
 from vllm_tui.domain.turns import ConversationSummary, Turn
 
 
@@ -82,6 +82,18 @@ class Toolbox(Protocol):
 
         Several calls of one answer run at once; a cancelled turn cancels those that still run.
         """
+        ...
+
+
+class Adviser(Protocol):
+    """Says what an answer or an error suggests about the server, such as a missing option; empty when nothing."""
+
+    def on_answer(self, request: ChatRequest, response: ChatResponse) -> Sequence[str]:
+        """Return lines for the person about a whole answer."""
+        ...
+
+    def on_error(self, request: ChatRequest, error: VLLMError) -> Sequence[str]:
+        """Return lines for the person about a failed request."""
         ...
 
 

@@ -27,7 +27,7 @@ from vllm_tui.domain.turns import PromptCount, Round, Timing, Turn, TurnStatus
 from vllm_tui.domain.values import JsonObject
 from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent
 from vllm_tui.engine.history import running_messages
-from vllm_tui.engine.ports import Clock, Provider, Toolbox, Transcript
+from vllm_tui.engine.ports import Adviser, Clock, Provider, Toolbox, Transcript
 from vllm_tui.engine.tool_runs import answer_calls
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class World:
     transcript: Transcript
     clock: Clock
     toolbox: Toolbox | None = None
+    adviser: Adviser | None = None
 
 
 class TurnRun:
@@ -90,18 +91,22 @@ class TurnRun:
         self._continues = False
         self._counted: PromptCount | None = None
         self._save: asyncio.TimerHandle | None = None
+        self._request: ChatRequest | None = None
 
     async def rounds(self) -> AsyncGenerator[TurnEvent, None]:
         """Yield the events of every request and tool run of this turn."""
         for number in range(self._settings.max_tool_rounds + 1):
             is_last = number == self._settings.max_tool_rounds
-            request = self._begin_round(number, is_last=is_last)
+            request = self._request = self._begin_round(number, is_last=is_last)
             yield RequestStarted(len(self.turn.rounds), self._continues)
             async with aclosing(self._world.provider.stream(request)) as events:
                 async for event in events:
                     self._observe(event)
                     yield event
             response = self._end_round(self._builder.partial())
+            if self._world.adviser is not None and response.status == "completed":
+                for text in self._world.adviser.on_answer(request, response):
+                    yield self._note(Notice("tool_hint", text))
             if not response.tool_calls or self._world.toolbox is None or response.status != "completed":
                 return
             if is_last:
@@ -124,6 +129,15 @@ class TurnRun:
                 self._end_round(partial)
         update = {"status": status, "error": None if error is None else str(error)}
         self.turn = self.turn.model_copy(update=update)
+
+    def advice(self, error: VLLMError) -> list[Notice]:
+        """Return, and keep with the turn, what the error of the last request suggests."""
+        if self._world.adviser is None or self._request is None:
+            return []
+        notices = [Notice("tool_hint", text) for text in self._world.adviser.on_error(self._request, error)]
+        for notice in notices:
+            self._note(notice)
+        return notices
 
     def note(self, text: str) -> None:
         """Add a line of the program's own to the turn, once."""

@@ -242,6 +242,7 @@ class LiveBackend:
         self, transcript: Transcript, conversation_id: str | None = None, turns: Sequence[Turn] = ()
     ) -> Conversation:
         from vllm_tui.engine.conversation import Conversation
+        from vllm_tui.tools.advice import ToolAdviser
         from vllm_tui.tools.toolbox import CheckedToolbox
         from vllm_tui.wiring.tools import limits_of
 
@@ -258,6 +259,7 @@ class LiveBackend:
             transcript,
             parts.SystemClock(),
             toolbox=toolbox,
+            adviser=ToolAdviser(),
             conversation_id=conversation_id,
             turns=turns,
         )

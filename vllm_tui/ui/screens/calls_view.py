@@ -137,7 +137,9 @@ class CallsView(Screen[None]):
         lines = [entry_line(entry, width) for entry in entries]
         if options.option_count == len(lines):
             for place, text in enumerate(lines):
-                options.replace_option_prompt_at_index(place, text)
+                shown = options.get_option_at_index(place).prompt
+                if not isinstance(shown, Content) or not text.is_same(shown):
+                    options.replace_option_prompt_at_index(place, text)
         else:
             options.clear_options()
             options.add_options([Option(text) for text in lines])
@@ -236,7 +238,9 @@ class CallsView(Screen[None]):
         self.show()
 
     def _put(self, selector: str, content: Content) -> None:
-        self.query_one(selector, Static).update(content)
+        widget = self.query_one(selector, Static)
+        if not isinstance(widget.content, Content) or not content.is_same(widget.content):
+            widget.update(content)
 
     def say(self, text: str, style: str = "$success") -> None:
         """Say something in place of the keys for some seconds."""

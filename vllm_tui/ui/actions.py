@@ -45,6 +45,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy_answer", "Copy the last answer", slash="copy"),
     Action("tokens", "Tokens of the last prompt and answer", "ctrl+l", "^L", "tokens"),
     Action("calls", "Tool calls: arguments, checks, results", slash="calls"),
+    Action("wire", "Wire: requests and events as they crossed", "f7", "F7", "wire"),
     Action("vocab", "Fetch the vocabulary for exact counts", slash="vocab"),
     Action("connect", "Ask the server again what it serves", slash="connect"),
     Action("interrupt", "Cancel, clear the prompt, quit (twice)", "ctrl+c", "^C"),

@@ -93,9 +93,9 @@ def _question(items: list[JsonObject]) -> str | None:
 
 
 def _calls(items: list[JsonObject]) -> Iterator[RecordedCall]:
-    asked = {item.get("call_id"): item for item in items if item.get("type") == "function_call"}
+    asked = {str(item.get("call_id")): item for item in items if item.get("type") == "function_call"}
     for item in items:
-        call = asked.get(item.get("call_id"))
+        call = asked.get(str(item.get("call_id")))
         if item.get("type") != "function_call_output" or call is None:
             continue
         output = item.get("output")

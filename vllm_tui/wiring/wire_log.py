@@ -309,7 +309,7 @@ def _frame(event: WireEvent, entry: Wired) -> bytes:
 def _add_rows(rows: list[WireEventRow], reader: TimelineReader) -> None:
     """Add the rows of the events that have none yet."""
     for event in reader.events[len(rows) :]:
-        mean = event.at / event.number if event.number else 0.0
+        mean = (event.at - event.since_last) / max(event.number, 1)
         is_gap = event.since_last > _GAP_SECONDS and event.since_last > _GAP_TIMES * mean
         flags = _flags(reader, event.number)
         row = WireEventRow(event.number, event.at, event.since_last, event.type, event.size, event.data, flags, is_gap)

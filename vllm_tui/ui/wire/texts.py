@@ -38,9 +38,8 @@ def exchange_line(entry: WireSummary, width: int) -> Content:
     status = "   " if entry.status is None else str(entry.status)
     path = urlsplit(entry.url).path.rpartition("/")[2] or "/"
     again = f" ↻{entry.attempt}" if entry.attempt > 1 else ""
-    note = f" {shown_line(entry.note)}" if entry.note else ""
     tail = f"{entry.seconds:.2f} s"
-    label = Content(f"{entry.number:>3} {status} {shown_line(path)}{again}{note}")
+    label = Content(f"{entry.number:>3} {status} {shown_line(entry.note or path)}{again}")
     label = label.truncate(max(width - len(tail) - 3, 6), ellipsis=True)
     gap = " " * max(width - label.cell_length - len(tail) - 2, 1)
     return Content.assemble((f"{mark} ", style), label, gap, tail)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from vllm_tui.domain.wire import WireEventRow
 
 
+_WIDE = 70
+"""From this width on there is room for sizes and whole names of types."""
+
+
 class EventList(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows events; the cursor stays on its event while more come, and follows the end when it stands there."""
 
@@ -93,10 +97,12 @@ class EventList(ScrollView, can_focus=True, inherit_bindings=False):
         flagged = style + self._style("flag")
         cells: list[Segment] = [
             segment(f" {row.number:>5} {row.at:8.3f} s ", quiet),
-            segment(f"{'⏸' if row.is_gap else '+'}{row.since_last:.3f} ", flagged if row.is_gap else quiet),
-            segment(f"{row.size:>7,} B ", quiet),
-            segment(row.type or "(no type)", style),
+            segment(f"{'»' if row.is_gap else '+'}{row.since_last:.3f} ", flagged if row.is_gap else quiet),
         ]
+        if width >= _WIDE:
+            cells.append(segment(f"{row.size:>7,} B ", quiet))
+        kind = row.type or "(no type)"
+        cells.append(segment(kind if width >= _WIDE else kind.removeprefix("response."), style))
         if row.flags:
             cells.append(segment(f"  ! {', '.join(row.flags)}", flagged))
         return Strip(cells).adjust_cell_length(width, style)

@@ -39,7 +39,10 @@ def exchange_line(entry: WireSummary, width: int) -> Content:
     path = urlsplit(entry.url).path.rpartition("/")[2] or "/"
     again = f" ↻{entry.attempt}" if entry.attempt > 1 else ""
     tail = f"{entry.seconds:.2f} s"
-    label = Content(f"{entry.number:>3} {status} {shown_line(entry.note or path)}{again}")
+    name = shown_line(entry.note or path)
+    if len(name) + len(again) + len(tail) + 12 > width and not entry.note:
+        name = ""
+    label = Content(f"{entry.number:>3} {status} {name}{again}")
     label = label.truncate(max(width - len(tail) - 3, 6), ellipsis=True)
     gap = " " * max(width - label.cell_length - len(tail) - 2, 1)
     return Content.assemble((f"{mark} ", style), label, gap, tail)
@@ -82,7 +85,7 @@ def flags_line(rows: Sequence[WireEventRow]) -> Content:
     words = [f"{flag} ×{count}" if count > 1 else flag for flag, count in found.items()]
     parts = [Content.styled(f"! {' · '.join(words)}", "$warning")] if words else []
     if gaps:
-        parts.append(Content.styled(f"⏸ {gaps} gap{'' if gaps == 1 else 's'}", "$warning"))
+        parts.append(Content.styled(f"» {gaps} gap{'' if gaps == 1 else 's'}", "$warning"))
     return Content("   ").join(parts) if parts else Content.styled("nothing odd", "$quiet")
 
 

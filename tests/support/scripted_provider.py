@@ -22,6 +22,7 @@ from vllm_tui.domain.tool_runs import Approver, CallRecord, ToolListing, Verdict
 from vllm_tui.domain.turns import Turn
 from vllm_tui.domain.usage import Usage
 from vllm_tui.domain.values import JsonObject
+from vllm_tui.domain.wire import WireCatalog
 from vllm_tui.engine.conversation import Conversation
 from vllm_tui.settings.layers import Settings, load_settings
 from vllm_tui.settings.saving import save_session
@@ -213,6 +214,7 @@ class ScriptedBackend:
     tokens: TokenView = field(default_factory=lambda: TokenView(TokenSide(), TokenSide()))
     viewed: list[int] = field(default_factory=list)
     stand: VocabularyStand = field(default_factory=VocabularyStand)
+    wire: WireCatalog | None = None
 
     def use_approver(self, approver: Approver, on_call: Callable[[CallRecord], None]) -> None:
         if isinstance(self.tools, CheckedToolbox):

@@ -18,6 +18,7 @@ from vllm_tui.ui.screens.pick import PickScreen
 from vllm_tui.ui.screens.write import ArgumentsScreen, HandAnswerScreen, ReasonScreen
 from vllm_tui.ui.widgets import approval
 from vllm_tui.ui.widgets.approval import ApprovalBar
+from vllm_tui.ui.widgets.json_tree import JsonTree
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,11 @@ async def inspector(chat: Chat) -> CallsScreen:
 
 
 def shown(chat: Chat, selector: str = "#text") -> str:
-    return str(chat.app.screen.query_one(selector, Static).content)
+    """What stands in a pane, with the tree below it."""
+    text = str(chat.app.screen.query_one(selector, Static).content)
+    trees = [tree for tree in chat.app.screen.query(JsonTree) if tree.display] if selector == "#text" else []
+    nodes = [tree.get_node_at_line(y) for tree in trees for y in range(tree.last_line + 1)]
+    return "\n".join([text, *(str(node.label) for node in nodes if node is not None)])
 
 
 async def test_nothing_runs_until_the_person_says_so_and_typing_is_no_word() -> None:
@@ -386,6 +391,8 @@ async def test_huge_arguments_and_results_do_not_hold_up_the_inspector() -> None
         assert "i shows all" in bar_text(chat)
         await chat.press("i")
         await inspector(chat)
+        await chat.until(lambda: "900,002 characters" in shown(chat))
+        await chat.press("x")
         await chat.until(lambda: "cut here for the screen" in shown(chat))
 
 

@@ -117,6 +117,11 @@ class Tape:
         return take
 
     @property
+    def takes(self) -> tuple[Take, ...]:
+        """All exchanges as they are being recorded, raw: nothing of them may be shown."""
+        return tuple(self._takes)
+
+    @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """All exchanges as they stand, redacted, the oldest first; those still running are among them."""
         return tuple(take.developed() for take in self._takes)

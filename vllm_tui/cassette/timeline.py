@@ -69,8 +69,8 @@ class Timeline:
 
 
 @dataclass
-class _Reader:
-    """Follows a stream: open parts, joined deltas, sequence numbers."""
+class TimelineReader:
+    """Follows a stream: open parts, joined deltas, sequence numbers. `flags` stand beside `events`, which have none."""
 
     events: list[TimelineEvent] = field(default_factory=list)
     flags: list[list[Flag]] = field(default_factory=list)
@@ -80,6 +80,7 @@ class _Reader:
     is_finished: bool = False
 
     def take(self, frame: Frame, at: float, since_last: float) -> None:
+        """Take the next event, `at` and `since_last` in seconds."""
         flags: list[Flag] = []
         body = _object(frame.data)
         if body is None:
@@ -121,7 +122,13 @@ class _Reader:
                 if pieces is not None and whole is not None and "".join(pieces) != whole:
                     flags.append("text_differs")
 
+    def flags_at(self, position: int) -> tuple[Flag, ...]:
+        """Return what is odd about an event as far as is known; parts still open count once the stream has ended."""
+        unclosed: tuple[Flag, ...] = ("no_done",) if self.is_finished and position in self.open_at.values() else ()
+        return (*self.flags[position], *unclosed)
+
     def developed(self, rest: str) -> Timeline:
+        """Return the whole timeline; `rest` is what followed no blank line."""
         for position in self.open_at.values():
             self.flags[position].append("no_done")
         events = (
@@ -142,7 +149,7 @@ class _Reader:
 
 def read_timeline(exchange: Exchange) -> Timeline:
     """Return the events of a recorded stream; an event has the time of the chunk that finished it."""
-    reader, last = _Reader(), exchange.answered_at or 0.0
+    reader, last = TimelineReader(), exchange.answered_at or 0.0
     frames, rest = read_frames(exchange.chunks)
     for at, frame in frames:
         reader.take(frame, at, max(0.0, at - last))

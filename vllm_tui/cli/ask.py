@@ -211,7 +211,7 @@ async def _converse(wish: Wish, settings: Settings, output: Output) -> int:
     from vllm_tui.engine.memory import MemoryTranscript
     from vllm_tui.engine.turn_run import tool_choice_of
     from vllm_tui.store.conversations import ConversationStore
-    from vllm_tui.wiring.advice import ToolAdviser
+    from vllm_tui.tools.advice import ToolAdviser
     from vllm_tui.wiring.parts import SystemClock, build_provider, data_folder_of
 
     vocabulary = EncoderSource("ask")  # nobody is there to answer, so nothing is downloaded

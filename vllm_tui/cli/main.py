@@ -43,6 +43,7 @@ class Command:
 COMMANDS = (
     Command("ask", "vllm_tui.cli.ask", "ask one question and print the answer"),
     Command("toolbench", "vllm_tui.cli.toolbench", "measure how well a model calls tools"),
+    Command("replay", "vllm_tui.cli.replay", "play a recorded session, with no server"),
     Command("tokens", "vllm_tui.cli.tokens", "count the tokens of a text or a request"),
     Command("vocab", "vllm_tui.cli.vocab", "show, install or verify vocabulary files"),
     Command("config", "vllm_tui.cli.config", "show, check or import settings", takes_sources=True),

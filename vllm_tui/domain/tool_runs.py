@@ -95,6 +95,7 @@ class CallRequest:
     """A call that waits for a person: `reason` says why it is asked, `fingerprint` binds the approval to it.
 
     `arguments` is None when the model's text is no JSON object; such a call can be edited, answered or refused.
+    `number` counts the calls of the conversation in the order the model made them.
     """
 
     call: ToolCallBlock
@@ -103,6 +104,7 @@ class CallRequest:
     verdict: Verdict
     fingerprint: str
     reason: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +197,6 @@ class Hint:
     ]  # fmt: skip
     message: str
     flags: tuple[str, ...] = ()
-
-
-def hint_text(hint: Hint) -> str:
-    """Return a hint as one line, with the server options to try."""
-    return f"{hint.message} Server options: {' '.join(hint.flags)}" if hint.flags else hint.message
 
 
 class ToolCatalog(Protocol):

@@ -11,7 +11,6 @@ from vllm_tui.domain.events import StreamEvent
 from vllm_tui.domain.messages import Message, ToolSpec
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse, ModelInfo
-from vllm_tui.domain.tool_runs import Hint
 from vllm_tui.domain.turns import ConversationSummary, Turn
 
 
@@ -87,14 +86,14 @@ class Toolbox(Protocol):
 
 
 class Adviser(Protocol):
-    """Knows likely causes of what went wrong with tools; says nothing when all is well."""
+    """Says what an answer or an error suggests about the server, such as a missing option; empty when nothing."""
 
-    def on_answer(self, request: ChatRequest, response: ChatResponse) -> Sequence[Hint]:
-        """Return what an answer suggests."""
+    def on_answer(self, request: ChatRequest, response: ChatResponse) -> Sequence[str]:
+        """Return lines for the person about a whole answer."""
         ...
 
-    def on_error(self, request: ChatRequest, error: VLLMError) -> Sequence[Hint]:
-        """Return what a failed request suggests."""
+    def on_error(self, request: ChatRequest, error: VLLMError) -> Sequence[str]:
+        """Return lines for the person about a failed request."""
         ...
 
 

@@ -23,7 +23,6 @@ from vllm_tui.domain.events import (
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.request import ChatRequest
 from vllm_tui.domain.response import ChatResponse, ResponseStatus
-from vllm_tui.domain.tool_runs import hint_text
 from vllm_tui.domain.turns import PromptCount, Round, Timing, Turn, TurnStatus
 from vllm_tui.domain.values import JsonObject
 from vllm_tui.engine.events import RequestStarted, ToolRunFinished, ToolRunStarted, TurnEvent
@@ -93,7 +92,6 @@ class TurnRun:
         self._counted: PromptCount | None = None
         self._save: asyncio.TimerHandle | None = None
         self._request: ChatRequest | None = None
-        self._hinted: set[str] = set()
 
     async def rounds(self) -> AsyncGenerator[TurnEvent, None]:
         """Yield the events of every request and tool run of this turn."""
@@ -143,9 +141,7 @@ class TurnRun:
             hints = adviser.on_error(request, ending)
         else:
             hints = adviser.on_answer(request, ending)
-        fresh = [hint for hint in hints if hint.code not in self._hinted]
-        self._hinted.update(hint.code for hint in fresh)
-        texts = [text for text in map(hint_text, fresh) if text not in self.turn.notes]
+        texts = [text for text in dict.fromkeys(hints) if text not in self.turn.notes]
         for text in texts:
             self.note(text)
         return [Notice("tool_hint", text) for text in texts]

@@ -157,7 +157,9 @@ class CheckedToolbox:
         assert record.tool is not None
         given = record.arguments if record.arguments is not None else (record.call.raw_arguments or "")
         fingerprint = call_fingerprint(tool.name, given)
-        request = CallRequest(record.call, record.tool, record.arguments, record.verdict, fingerprint, why)
+        request = CallRequest(
+            record.call, record.tool, record.arguments, record.verdict, fingerprint, why, record.number
+        )
         decision = await self.approver.decide(request)
         record = self._keep(replace(record, decision=decision))
         now = self.registry.offered(tool.name)

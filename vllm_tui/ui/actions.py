@@ -46,6 +46,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("tokens", "Tokens of the last prompt and answer", "ctrl+l", "^L", "tokens"),
     Action("calls", "Tool calls: arguments, checks, results", slash="calls"),
     Action("toolbench", "Tool bench: how well this model calls tools", slash="toolbench"),
+    Action("wire", "Wire: requests and events as they crossed", "f7", "F7", "wire"),
     Action("vocab", "Fetch the vocabulary for exact counts", slash="vocab"),
     Action("connect", "Ask the server again what it serves", slash="connect"),
     Action("interrupt", "Cancel, clear the prompt, quit (twice)", "ctrl+c", "^C"),

@@ -13,7 +13,7 @@ from textual.worker import Worker, WorkerError
 
 from vllm_tui.domain.errors import ConfigurationError, StorageError, VLLMError
 from vllm_tui.domain.events import Notice
-from vllm_tui.engine.events import TurnFinished
+from vllm_tui.engine.events import TurnFinished, TurnStarted
 from vllm_tui.ui.calls.approvals import Approvals
 from vllm_tui.ui.choices import Choices
 from vllm_tui.ui.launch import Backend, Launch, OpenConversation
@@ -131,6 +131,8 @@ class Dialogue(Partner):
             self._opened.set()  # a question that waits must hear of a failed start too
         self._work(self._open_tools(), "tools", "load the tools")
         await self._check_models(is_start=True)
+        if self._launch.questions:
+            self._work(self._ask_all(self._launch.questions), "questions", "ask the recorded questions")
         try:
             await self._backend.tidy()
         except StorageError as error:
@@ -140,6 +142,16 @@ class Dialogue(Partner):
         self._backend.use_approver(self.approvals, self._show.take_call)
         import_module("vllm_tui.accounting.meter")
         self._backend.preload()
+
+    async def _ask_all(self, questions: Sequence[str]) -> None:
+        """Ask one after the other; a turn that is cancelled ends the row."""
+        for question in questions:
+            if not self.ask(question) or self._turn is None:
+                return
+            try:
+                await self._turn.wait()
+            except WorkerError:
+                return
 
     async def _open_tools(self) -> None:
         """Load tools beside everything else; an MCP server may take its time or be gone."""
@@ -178,6 +190,8 @@ class Dialogue(Partner):
         try:
             async with aclosing(start(conversation)) as events:
                 async for event in events:
+                    if isinstance(event, TurnStarted) and self._backend.wire is not None:
+                        self._backend.wire.about = event.turn.id
                     self._show.observe(event)
                     if isinstance(event, TurnFinished):
                         self._learn(event.error)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vllm_tui.domain.tool_bench import BenchPlan, BenchRun
     from vllm_tui.domain.tool_runs import Approver, CallRecord, ToolCatalog
     from vllm_tui.domain.turns import Turn
+    from vllm_tui.domain.wire import WireCatalog
     from vllm_tui.engine.events import TurnEvent
     from vllm_tui.engine.turn_run import TurnSettings
     from vllm_tui.settings.layers import Settings
@@ -44,7 +45,8 @@ class Launch:
 
     `server` is the host as shown, `data_folder` where copies and reports go (made when needed), `warnings` lines
     to show once, `instructions` the system prompt, `resume` whether the last conversation is opened again, `rate`
-    repaints a second of an answer. On a `first_run` nothing says yet which server to talk to.
+    repaints a second of an answer. On a `first_run` nothing says yet which server to talk to. `questions` are asked
+    one after the other without the person.
     """
 
     server: str
@@ -65,6 +67,7 @@ class Launch:
     samples: tuple[Sample, ...] = ()
     first_run: bool = False
     warnings: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
 
 
 def with_settings(launch: Launch, settings: Settings) -> Launch:
@@ -144,6 +147,11 @@ class Backend(Protocol):
     @property
     def tools(self) -> ToolCatalog | None:
         """The tools and the calls of the open conversation, None before there is one."""
+        ...
+
+    @property
+    def wire(self) -> WireCatalog | None:
+        """What crossed the wire in this session, None before the start is over."""
         ...
 
     def use_approver(self, approver: Approver, on_call: Callable[[CallRecord], None]) -> None:

@@ -50,7 +50,7 @@ class Stage:
 class TurnShow:
     """Folds a turn's events into what is on screen; `at_rest` is called when nothing runs any more.
 
-    `on_call` is called when a call changed.
+    `on_call` is called when a call changed, `on_begin` when a question was sent.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class TurnShow:
         self._is_settled = True
         self.journal = Journal()
         self.on_call: Callable[[], None] = lambda: None
+        self.on_begin: Callable[[], None] = lambda: None
 
     @property
     def is_running(self) -> bool:
@@ -125,6 +126,7 @@ class TurnShow:
         self._is_settled = False
         self.activity.begin(self._clock())
         self.tick()
+        self.on_begin()
 
     def cancelling(self) -> None:
         """The person asked to stop."""

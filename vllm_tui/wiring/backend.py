@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vllm_tui.accounting.encoder import Encoder
     from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.accounting.token_view import TokenView
+    from vllm_tui.cassette.exchange import RecordedRequest
+    from vllm_tui.cassette.tape import Take
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
     from vllm_tui.domain.tool_bench import BenchPlan, BenchRun
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from vllm_tui.tools.sources import ToolSources
     from vllm_tui.tools.toolbox import CheckedToolbox
     from vllm_tui.ui.launch import Encode, VocabularyStand
+    from vllm_tui.wiring.wire_log import WireLog
 
 DAY_SECONDS = 86_400
 HAND_TOOL = "stub"
@@ -55,6 +58,8 @@ class LiveBackend:
         self._on_call: Callable[[CallRecord], None] | None = None
         self._told_notes = 0
         self.tools: CheckedToolbox | None = None
+        self.wire: WireLog | None = None
+        self._keys: set[str] = set()
         self._vocabulary: EncoderSource | None = None
         self._saved: list[Conversation] = []
 
@@ -236,7 +241,25 @@ class LiveBackend:
         await self._store.aclose()
 
     def _build(self, settings: Settings) -> VLLMProvider:
-        return parts.build_provider(settings, demo=self._demo, encoder=self._encoder)
+        provider = parts.build_provider(settings, demo=self._demo, encoder=self._encoder, wire=self._wire_log())
+        self._keys.add(provider.config.api_key)
+        return provider
+
+    def _wire_log(self) -> WireLog:
+        """Return the log of the traffic, made before the first provider."""
+        if self.wire is None:
+            from vllm_tui.wiring import wire_parts
+            from vllm_tui.wiring.wire_log import WireLog
+
+            async def repeat(request: RecordedRequest, settings: Settings | None) -> Take:
+                return await wire_parts.repeat(request, settings, self._provider.config, demo=self._demo)
+
+            self.wire = WireLog(
+                lambda: wire_parts.secrets_of(self.settings, *self._keys),
+                lambda: wire_parts.describe(self.settings, "demo" if self._demo else self.settings.shown("base_url")),
+                repeat,
+            )
+        return self.wire
 
     def _encoder(self) -> Encoder | None:
         """Return the vocabulary once it is loaded; a file installed meanwhile is noticed."""
@@ -249,8 +272,8 @@ class LiveBackend:
         self, transcript: Transcript, conversation_id: str | None = None, turns: Sequence[Turn] = ()
     ) -> Conversation:
         from vllm_tui.engine.conversation import Conversation
+        from vllm_tui.tools.advice import ToolAdviser
         from vllm_tui.tools.toolbox import CheckedToolbox
-        from vllm_tui.wiring.advice import ToolAdviser
         from vllm_tui.wiring.tools import limits_of
 
         toolbox = CheckedToolbox(

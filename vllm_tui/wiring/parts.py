@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vllm_tui.domain.checks import Check, Probe
     from vllm_tui.domain.tool_runs import CallRequest, Decision
     from vllm_tui.provider.client import VLLMProvider
+    from vllm_tui.provider.wire import WireListener
 
 DEBUG_LOG = "debug.jsonl"
 
@@ -47,11 +48,13 @@ class NobodyAsks:
         return Refuse("Only tools that touch neither the machine nor the network run here.")
 
 
-def build_provider(settings: Settings, *, demo: bool, encoder: Encoders | None = None) -> VLLMProvider:
+def build_provider(
+    settings: Settings, *, demo: bool, encoder: Encoders | None = None, wire: WireListener | None = None
+) -> VLLMProvider:
     """Return the provider that `settings` describe, or one that talks to the demo; raises ConfigurationError.
 
-    `encoder` gives the vocabulary once it is loaded: prompts are counted before they leave. May run
-    `api_key_command`: call it off the event loop.
+    `encoder` gives the vocabulary once it is loaded: prompts are counted before they leave. `wire` hears the traffic.
+    May run `api_key_command`: call it off the event loop.
     """
     from vllm_tui.provider.client import VLLMProvider
     from vllm_tui.provider.config import ProviderConfig
@@ -63,13 +66,14 @@ def build_provider(settings: Settings, *, demo: bool, encoder: Encoders | None =
     debug_log = debug_log_of(settings)
     if not demo:
         config = ProviderConfig.model_validate(settings.provider_mapping())
-        return VLLMProvider(config, debug_log=debug_log, counter=counter(config))
+        return VLLMProvider(config, debug_log=debug_log, counter=counter(config), wire=wire)
     from vllm_tui.demo.transport import BASE_URL, DemoTransport
 
     without_key = settings.with_session("api_key_command", None).with_session("api_key", "EMPTY")
     mapping = {**without_key.provider_mapping(), "base_url": BASE_URL}
     config = ProviderConfig.model_validate(mapping)
-    return VLLMProvider(config, transport=DemoTransport(), debug_log=debug_log, counter=counter(config))
+    transport = DemoTransport()
+    return VLLMProvider(config, transport=transport, debug_log=debug_log, counter=counter(config), wire=wire)
 
 
 def demo_transport() -> DemoTransport:

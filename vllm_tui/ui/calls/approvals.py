@@ -34,7 +34,7 @@ class Approvals:
     async def decide(self, request: CallRequest) -> Decision:
         """Wait for the person."""
         entry = Waiting(request, asyncio.get_running_loop().create_future())
-        self.waiting = (*self.waiting, entry)
+        self.waiting = tuple(sorted((*self.waiting, entry), key=lambda waiting: waiting.request.number))
         self._on_change()
         try:
             return await entry.answer

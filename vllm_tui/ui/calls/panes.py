@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from vllm_tui.domain.tool_runs import AnswerByHand, Refuse, RunAlways, RunEdited, RunOnce, Verdict
-from vllm_tui.ui.calls.texts import bounded, fragment_lines, json_text, verdict_lines, verdict_words
+from vllm_tui.ui.calls.texts import MOST_CHARACTERS, bounded, fragment_lines, json_text, verdict_lines, verdict_words
 from vllm_tui.ui.content import line, plain
 
 if TYPE_CHECKING:
@@ -34,22 +34,37 @@ class Known:
     verdict: Verdict | None = None
 
 
-def pane(name: str, entry: CallEntry, known: Known, width: int) -> Content:
-    """Return one side of a call for `width` columns."""
+def tree_of(name: str, entry: CallEntry) -> JsonObject | list[JsonValue] | None:
+    """Return what a side shows as a tree: arguments or a result that are an object or a list, else None."""
+    value: JsonValue = None
+    if name == "arguments" and entry.block is not None:
+        value = entry.block.input
+    elif name == "result":
+        value = result_of(entry)
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") and len(value) <= MOST_CHARACTERS:
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                return None
+    return value if isinstance(value, dict | list) and value else None
+
+
+def pane(name: str, entry: CallEntry, known: Known, width: int, *, has_tree: bool = False) -> Content:
+    """Return one side of a call for `width` columns; `has_tree`: the value itself is shown below as a tree."""
     match name:
         case "streamed":
             return _streamed(entry)
         case "schema":
             return _schema(known)
         case "result":
-            return _result(entry)
+            return _result(entry, has_tree=has_tree)
         case "raw":
             return bounded(json_text(taken_away(entry)))
         case _:
-            return _arguments(entry, known, width)
+            return _arguments(entry, known, width, has_tree=has_tree)
 
 
-def _arguments(entry: CallEntry, known: Known, width: int) -> Content:
+def _arguments(entry: CallEntry, known: Known, width: int, *, has_tree: bool) -> Content:
     parts: list[Content] = []
     if entry.block is None:
         parts.append(Content.styled("still streaming; they are checked once they are complete", "$quiet"))
@@ -66,7 +81,8 @@ def _arguments(entry: CallEntry, known: Known, width: int) -> Content:
     elif not entry.block.problem:
         parts.append(Content.styled("not checked: no tool of this name is known here", "$warning"))
     parts += [Content.styled(f"! {line(repair).plain}", "$warning") for repair in entry.block.repairs]
-    parts += [Content(""), bounded(json_text(entry.block.input))]
+    if not has_tree:
+        parts += [Content(""), bounded(json_text(entry.block.input))]
     ran = entry.record.arguments if entry.record is not None else None
     if ran is not None and ran != entry.block.input:
         parts += [Content(""), Content.styled("what ran instead", "bold $warning"), bounded(json_text(ran))]
@@ -98,7 +114,7 @@ def _schema(known: Known) -> Content:
     return Content("\n").join([head, described, Content(""), bounded(json_text(listing.spec.parameters))])
 
 
-def _result(entry: CallEntry) -> Content:
+def _result(entry: CallEntry, *, has_tree: bool) -> Content:
     parts: list[Content] = []
     if entry.record is not None and entry.record.decision is not None:
         parts.append(Content.styled(f"you: {decision_words(entry.record.decision)}", "$quiet"))
@@ -106,6 +122,8 @@ def _result(entry: CallEntry) -> Content:
     if entry.result is None:
         words = {"waiting": "It waits for your word.", "running": "It runs.", "streaming": "It still streams."}
         parts.append(Content.styled(words.get(entry.state, "Nothing answered this call."), "$quiet"))
+        return Content("\n").join(parts)
+    if has_tree:
         return Content("\n").join(parts)
     parts += [Content(""), bounded(json_text(result_of(entry)))] if parts else [bounded(json_text(result_of(entry)))]
     return Content("\n").join(parts)

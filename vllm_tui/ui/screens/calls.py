@@ -33,6 +33,7 @@ class CallsScreen(CallsView):
         Binding("w", "decide('hand')", show=False),
         Binding("d", "decide('refuse')", show=False),
         Binding("r", "again", show=False),
+        Binding("x", "form", show=False),
         Binding("m", "compare", show=False),
         Binding("y", "copy", show=False),
     ]
@@ -98,6 +99,11 @@ class CallsScreen(CallsView):
         if record.number in keys:
             self._list.highlighted = keys.index(record.number)
         self.action_pane(PANES.index("result"))
+
+    def action_form(self) -> None:
+        """Show values as a tree or as text."""
+        self._is_tree = not self._is_tree
+        self._write()
 
     def action_compare(self) -> None:
         """Mark this call, or compare it with the one that is marked."""

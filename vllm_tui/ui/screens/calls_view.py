@@ -14,9 +14,10 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from vllm_tui.ui.calls.deciding import possible
-from vllm_tui.ui.calls.panes import PANES, Known, comparison, pane
+from vllm_tui.ui.calls.panes import PANES, Known, comparison, pane, tree_of
 from vllm_tui.ui.calls.texts import counts_line, entry_line, fitted_keys, state_of
 from vllm_tui.ui.content import line, shown_line
+from vllm_tui.ui.widgets.json_tree import JsonTree
 
 if TYPE_CHECKING:
     from vllm_tui.domain.tool_runs import ToolCatalog, ToolListing, Verdict
@@ -44,6 +45,9 @@ class CallsView(Screen[None]):
         #middle { height: 1fr; }
         #right { width: 1fr; border-left: solid $line; }
         #side { height: 1fr; }
+        #right.-tree #side { height: auto; max-height: 50%; }
+        #tree { height: 1fr; display: none; margin: 1 0 0 0; }
+        #right.-tree #tree { display: block; }
         #tabs { height: 1; }
         #text { height: auto; padding: 1 1 0 1; }
         #keys { border-top: solid $line; height: 2; color: $quiet; }
@@ -78,6 +82,7 @@ class CallsView(Screen[None]):
         self._marked: CallEntry | None = None
         self._verdicts: dict[str, Verdict | None] = {}
         self._drawn: object = None
+        self._is_tree = True
 
     def compose(self) -> ComposeResult:
         """Lay out the list beside one call."""
@@ -90,6 +95,7 @@ class CallsView(Screen[None]):
                 yield Static(id="tabs", markup=False)
                 with VerticalScroll(id="side"):
                     yield Static(id="text", markup=False)
+                yield JsonTree(id="tree")
         yield Static(id="keys", markup=False)
 
     def on_mount(self) -> None:
@@ -108,7 +114,7 @@ class CallsView(Screen[None]):
     @property
     def current(self) -> CallEntry | None:
         """Return the call under the mark."""
-        place = self._list.highlighted
+        place = self._list.highlighted if self.query("#calls") else None
         return self._entries[place] if place is not None and place < len(self._entries) else None
 
     def _begin(self) -> None:
@@ -120,7 +126,7 @@ class CallsView(Screen[None]):
 
     def show(self) -> None:
         """Bring the list and the call up to date; the mark stays on its call."""
-        if not self.is_mounted:
+        if not self.query("#keys"):
             return
         current = self.current
         self._entries = self._read()
@@ -137,7 +143,9 @@ class CallsView(Screen[None]):
         lines = [entry_line(entry, width) for entry in entries]
         if options.option_count == len(lines):
             for place, text in enumerate(lines):
-                options.replace_option_prompt_at_index(place, text)
+                shown = options.get_option_at_index(place).prompt
+                if not isinstance(shown, Content) or not text.is_same(shown):
+                    options.replace_option_prompt_at_index(place, text)
         else:
             options.clear_options()
             options.add_options([Option(text) for text in lines])
@@ -154,7 +162,7 @@ class CallsView(Screen[None]):
 
     @on(OptionList.OptionSelected)
     def _entered(self) -> None:
-        self.query_one("#side").focus()
+        self.query_one("#tree" if self.query_one("#right").has_class("-tree") else "#side").focus()
 
     def _write(self) -> None:
         entry = self.current
@@ -167,18 +175,22 @@ class CallsView(Screen[None]):
         width = max(self.query_one("#side").size.width - 3, 20)
         listing = self._listing(entry)
         known = Known(listing, self._verdicts.get(entry.key) if entry.record is None else entry.record.verdict)
-        drawn = (entry, self._pane, known, width, self._marked)
+        drawn = (entry, self._pane, known, width, self._marked, self._is_tree)
         if drawn == self._drawn:
             return
         self._drawn = drawn
         self._put("#name", self._heading(entry, width))
         self._put("#tabs", self._tabs())
-        self._put("#text", self._text(entry, known, width))
+        value = tree_of(self._pane, entry) if self._is_tree else None
+        if value is not None:
+            self.query_one(JsonTree).show(value)
+        self.query_one("#right").set_class(value is not None, "-tree")
+        self._put("#text", self._text(entry, known, width, has_tree=value is not None))
 
-    def _text(self, entry: CallEntry, known: Known, width: int) -> Content:
+    def _text(self, entry: CallEntry, known: Known, width: int, *, has_tree: bool) -> Content:
         if self._pane == COMPARE and self._marked is not None:
             return comparison(self._marked, entry, width)
-        return pane(self._pane, entry, known, width)
+        return pane(self._pane, entry, known, width, has_tree=has_tree)
 
     def _heading(self, entry: CallEntry, width: int) -> Content:
         seconds = "" if entry.seconds is None else f"  {entry.seconds:.2f} s"
@@ -209,6 +221,8 @@ class CallsView(Screen[None]):
         elif entry is not None and entry.block is not None:
             keys += [("r", "run again"), ("e", "edit and run")]
         if entry is not None:
+            if tree_of(self._pane, entry) is not None:
+                keys.append(("x", "text" if self._is_tree else "tree"))
             keys += [("←→", "side"), ("m", "unmark" if entry == self._marked else "compare"), ("y", "copy JSON")]
         keys.append(("Esc", "back"))
         self._put("#keys", fitted_keys(keys, self.size.width - 2))
@@ -236,7 +250,9 @@ class CallsView(Screen[None]):
         self.show()
 
     def _put(self, selector: str, content: Content) -> None:
-        self.query_one(selector, Static).update(content)
+        widget = self.query_one(selector, Static)
+        if not isinstance(widget.content, Content) or not content.is_same(widget.content):
+            widget.update(content)
 
     def say(self, text: str, style: str = "$success") -> None:
         """Say something in place of the keys for some seconds."""

@@ -99,7 +99,7 @@ class ChatScreen(ChatCalls):
         prompt.ask_about(short_model(self._launch.model))
         self._view.reasoning_mode = self._launch.reasoning_mode
         self.show = TurnShow(stage, self._rest, max_tokens=self._launch.max_tokens, clock=self._clock)
-        self.show.on_call = self.refresh_calls
+        self.show.on_call, self.show.on_begin = self.refresh_calls, self._turn_begins
         self.vocabulary = VocabularyWatch(self, self._backend, self.query_one(Sidebar).show_vocabulary)
         self.approvals = Approvals(self.show_waiting)
         self.dialogue = Dialogue(
@@ -121,8 +121,6 @@ class ChatScreen(ChatCalls):
         elif self.dialogue.ask(meaning):
             self._prompt.sent()
             self._view.action_go_end()
-            self.ticker.resume()
-            self._show_keys()
         else:
             self.say("an answer is still running; your text stays here. Esc cancels the answer", "warning")
 
@@ -235,6 +233,11 @@ class ChatScreen(ChatCalls):
         self.show.tick()
         self.refresh_figures()
         self.refresh_calls()
+        self.refresh_wire()
+
+    def _turn_begins(self) -> None:
+        self.ticker.resume()
+        self._show_keys()
 
     def _rest(self) -> None:
         self.ticker.pause()
@@ -242,6 +245,7 @@ class ChatScreen(ChatCalls):
         if self.dialogue.is_open:
             self.vocabulary.look(self.dialogue.model)
         self.refresh_figures()
+        self.refresh_wire()
 
     def _show_keys(self) -> None:
         where: Where = "transcript" if self._view.has_focus else "busy" if self.show.is_running else "prompt"

@@ -161,6 +161,5 @@ class ChatActions(Screen[None]):
     def _started(self, is_started: bool, otherwise: str) -> None:
         if is_started:
             self._view.action_go_end()
-            self.ticker.resume()
         else:
             self.say(otherwise, "warning")

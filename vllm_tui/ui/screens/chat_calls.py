@@ -12,12 +12,14 @@ from vllm_tui.ui.widgets.approval import ApprovalBar
 if TYPE_CHECKING:
     from vllm_tui.ui.calls.entries import CallEntry
     from vllm_tui.ui.screens.calls import CallsScreen
+    from vllm_tui.ui.screens.wire import WireScreen
 
 
 class ChatCalls(ChatViews):
     """The actions about tool calls."""
 
     _calls: CallsScreen | None = None
+    _wire: WireScreen | None = None
 
     def show_waiting(self) -> None:
         """Show which calls wait for the person."""
@@ -73,3 +75,27 @@ class ChatCalls(ChatViews):
 
     def _forget_calls(self) -> None:
         self._calls = None
+
+    def action_wire(self) -> None:
+        """Show what crossed the wire."""
+        from vllm_tui.ui.screens.wire import WireScreen
+
+        wire = self._backend.wire
+        if wire is None:
+            self.say("the program is still starting; try again in a moment")
+        elif not isinstance(self.app.screen, WireScreen):
+            efforts = [name for name in self.dialogue.effort_names() if name != "default"]
+            folder, settings = self._launch.data_folder, lambda: self._backend.settings
+            self._wire = WireScreen(wire, self._question_of, self._host.send_copy, folder, settings, efforts)
+            self.app.push_screen(self._wire, lambda _: self._forget_wire())
+
+    def refresh_wire(self) -> None:
+        """Bring the wire up to date while it is shown."""
+        if self._wire is not None and self._wire.is_mounted:
+            self._wire.show()
+
+    def _question_of(self, turn_id: str) -> str:
+        return next((turn.question.text.split("\n")[0] for turn in self.dialogue.turns if turn.id == turn_id), "")
+
+    def _forget_wire(self) -> None:
+        self._wire = None

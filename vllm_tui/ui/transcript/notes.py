@@ -22,8 +22,8 @@ def of_event(event: RetryScheduled | ContinuationStarted | HistoryTrimmed | Noti
         case HistoryTrimmed(dropped_turns=turns, dropped_messages=messages, context_window=window):
             what = f"{turns} earlier question{_s(turns)}" if turns else f"{messages} earlier message{_s(messages)}"
             return "info", f"{what} left out to fit the window of {window:,} tokens."
-        case Notice(message=message):
-            return "info", message
+        case Notice(code=code, message=message):
+            return "warning" if code == "tool_hint" else "info", message
 
 
 def of_ending(turn: Turn, error: VLLMError | None = None) -> list[tuple[NoteKind, str]]:

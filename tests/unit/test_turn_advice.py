@@ -14,7 +14,7 @@ from vllm_tui.domain.turns import Turn
 from vllm_tui.engine.conversation import Conversation, TurnSettings
 from vllm_tui.engine.events import TurnEvent, TurnFinished
 from vllm_tui.engine.memory import MemoryTranscript
-from vllm_tui.wiring.advice import ToolAdviser
+from vllm_tui.tools.advice import ToolAdviser
 
 WEATHER = ToolSpec(
     name="get_weather",
@@ -58,7 +58,7 @@ async def test_a_call_written_as_text_is_noted_with_the_flags_to_try() -> None:
     events = await events_of(answer(AS_TEXT))
     (hint,) = hints(events)
     assert "get_weather written as text" in hint
-    assert hint.endswith("Server options: --enable-auto-tool-choice --tool-call-parser hermes")
+    assert hint.endswith("Start the server with: --enable-auto-tool-choice --tool-call-parser hermes")
     assert notes(events) == [hint]
 
 
@@ -76,7 +76,7 @@ async def test_json_after_a_call_that_came_through_is_no_lost_call() -> None:
 
 
 async def test_one_hint_for_one_cause_in_a_turn() -> None:
-    unknown = [ToolCallBlock(id=str(number), name=f"other_{number}", input={}) for number in range(2)]
+    unknown = [ToolCallBlock(id=str(number), name="other", input={}) for number in range(2)]
     events = await events_of(answer(call=unknown[0]), answer(call=unknown[1]), answer("Done."))
     assert len(hints(events)) == 1
 

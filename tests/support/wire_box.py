@@ -11,7 +11,6 @@ from vllm_tui.cassette.exchange import Chunk, RecordedRequest
 from vllm_tui.cassette.frames import read_frames
 from vllm_tui.cassette.tape import Take, Tape
 from vllm_tui.provider.wire import WireEnd, WireEvent, WireRequest, WireResponse
-from vllm_tui.settings.layers import Settings
 from vllm_tui.wiring.wire_log import WireLog
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
@@ -42,7 +41,7 @@ class WireBox:
             monotonic=lambda: self.seconds,
         )
 
-    async def _repeat(self, request: RecordedRequest, settings: Settings | None) -> Take:
+    async def _repeat(self, request: RecordedRequest, profile: str | None) -> Take:
         self.again.append(request)
         if self.held is not None:
             await self.held.wait()

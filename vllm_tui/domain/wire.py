@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
-
-if TYPE_CHECKING:
-    from vllm_tui.settings.layers import Settings
+from typing import Literal, Protocol
 
 Form = Literal["curl", "python", "json"]
 """How a request can be taken away."""
@@ -102,6 +99,6 @@ class WireCatalog(Protocol):
         """All that a report about a fault needs: versions, settings, cassette; without secrets."""
         ...
 
-    async def send_again(self, number: int, effort: str | None = None, settings: Settings | None = None) -> int:
-        """Send a request once more, also with another effort or to another server; return the new exchange's number."""
+    async def send_again(self, number: int, effort: str | None = None, profile: str | None = None) -> int:
+        """Send a request once more, also with another effort or to another profile; return the new one's number."""
         ...

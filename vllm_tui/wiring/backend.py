@@ -251,7 +251,8 @@ class LiveBackend:
             from vllm_tui.wiring import wire_parts
             from vllm_tui.wiring.wire_log import WireLog
 
-            async def repeat(request: RecordedRequest, settings: Settings | None) -> Take:
+            async def repeat(request: RecordedRequest, profile: str | None) -> Take:
+                settings = None if profile is None else self.settings.with_profile(profile)
                 return await wire_parts.repeat(request, settings, self._provider.config, demo=self._demo)
 
             self.wire = WireLog(

@@ -19,7 +19,6 @@ from vllm_tui.provider.wire import WireEnd, WireEvent, WireRecord, WireRequest, 
 
 if TYPE_CHECKING:
     from vllm_tui.cassette.tape import Take
-    from vllm_tui.settings.layers import Settings
 
 MAX_BYTES = 48 * 1024 * 1024
 MAX_EXCHANGES = 500
@@ -37,8 +36,8 @@ FLAG_WORDS = {
     "after_end": "after the end",
 }
 
-Repeating = Callable[[RecordedRequest, "Settings | None"], Awaitable["Take"]]
-"""Sends a request again; with settings, to the server they name. Raises ConfigurationError."""
+Repeating = Callable[[RecordedRequest, "str | None"], Awaitable["Take"]]
+"""Sends a request again; with the name of a profile, to its server. Raises ConfigurationError."""
 _LEFT = "closed by this side"
 
 
@@ -198,7 +197,7 @@ class WireLog:
         head = f"{self._describe()}\n# Traffic{older} (a cassette: vllm-tui replay plays what is below this line)"
         return f"{head}\n{encode_cassette(cassette)}"
 
-    async def send_again(self, number: int, effort: str | None = None, settings: Settings | None = None) -> int:
+    async def send_again(self, number: int, effort: str | None = None, profile: str | None = None) -> int:
         """Send a request once more; return the number of the new exchange once its answer is there."""
         from vllm_tui.cassette.repeat import changed
 
@@ -207,12 +206,13 @@ class WireLog:
         request = changed(RecordedRequest(old.request.method, old.request.url, (), body), effort=effort)
         sent = WireRequest(request.method, request.url, old.request.headers, request.body.encode(), self._monotonic())
         told = f"again {number}" + (f", effort {effort}" if effort else "")
-        entry = self._begin(sent, 1, told + (f", profile {settings.profile}" if settings is not None else ""))
+        entry = self._begin(sent, 1, told + (f", {profile}" if profile is not None else ""))
+        take: Take | None = None
         try:
-            take = await self._repeat(request, settings)
-        except BaseException:
-            entry.end = WireEnd(_LEFT, self._monotonic())
-            raise
+            take = await self._repeat(request, profile)
+        finally:
+            if take is None:
+                entry.end = WireEnd(_LEFT, self._monotonic())
         self._fill(entry, take)
         return entry.number
 

@@ -184,8 +184,7 @@ class WireScreen(WireView):
 
     async def _send(self, number: int, effort: str | None, profile: str | None) -> None:
         try:
-            settings = None if profile is None else self._settings().with_profile(profile)
-            await self._wire.send_again(number, effort, settings)
+            await self._wire.send_again(number, effort, profile)
         except VLLMError as error:
             self.say(str(error), "$error")
         self.show()

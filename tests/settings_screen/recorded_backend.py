@@ -126,7 +126,7 @@ async def recorded_chat(settings: Settings, folder: Path, monkeypatch: pytest.Mo
     async def no_wait(seconds: float) -> None:
         waits.append(seconds)
 
-    def build(settings: Settings, *, demo: bool, encoder: parts.Encoders) -> VLLMProvider:
+    def build(settings: Settings, **given: object) -> VLLMProvider:
         config = ProviderConfig.model_validate(settings.provider_mapping())
         provider = VLLMProvider(config, transport=transport, debug_log=parts.debug_log_of(settings))
         provider._session.sleep = no_wait

@@ -15,6 +15,7 @@ from vllm_tui.domain.errors import ConfigurationError, StorageError
 from vllm_tui.domain.messages import Message
 from vllm_tui.domain.turns import Turn
 from vllm_tui.engine.conversation import Conversation
+from vllm_tui.provider.config import ProviderConfig
 from vllm_tui.settings.layers import Settings, load_settings
 from vllm_tui.store.conversations import ConversationStore
 from vllm_tui.store.folder import FILE_NAME
@@ -28,6 +29,7 @@ DAY = 86_400
 
 class ClosableProvider(ScriptedProvider):
     is_closed = False
+    config = ProviderConfig()
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -37,7 +39,7 @@ class ClosableProvider(ScriptedProvider):
 def provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClosableProvider:
     monkeypatch.setenv("TIKTOKEN_ENCODINGS_BASE", str(tmp_path / "vocabulary"))
     scripted = ClosableProvider()
-    monkeypatch.setattr(parts, "build_provider", lambda settings, *, demo, encoder: scripted)
+    monkeypatch.setattr(parts, "build_provider", lambda settings, **given: scripted)
     return scripted
 
 

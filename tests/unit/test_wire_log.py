@@ -21,8 +21,11 @@ from vllm_tui.cassette.session import read_session
 from vllm_tui.cassette.tape import Tape
 from vllm_tui.cassette.timeline import read_timeline
 from vllm_tui.domain.errors import ConfigurationError, StorageError
+from vllm_tui.provider.config import ProviderConfig
+from vllm_tui.provider.wire import WireEnd, WireEvent, WireRequest
 from vllm_tui.ui.wire.files import keep_taken
 from vllm_tui.wiring import wire_log
+from vllm_tui.wiring.wire_parts import repeat
 
 
 def test_every_attempt_is_an_exchange_of_its_turn() -> None:
@@ -119,6 +122,39 @@ def test_the_oldest_have_to_go_and_that_is_told(monkeypatch: pytest.MonkeyPatch)
     assert box.log.dropped == 2
     with pytest.raises(ConfigurationError, match="not kept any more"):
         box.log.request(1)
+
+
+def test_an_exchange_that_had_to_go_while_it_still_came_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_log, "MAX_BYTES", 5_000)
+    monkeypatch.setattr(wire_log, "MAX_EXCHANGES", 2)
+    log = WireBox().log
+    for name in ("a", "b", "c"):
+        log.on_wire(name, 1, WireRequest("POST", URL, (), b"{}", 0.0))
+    for _ in range(10):
+        log.on_wire("a", 1, WireEvent("", b"x" * 1_000, 0.0))
+    log.on_wire("a", 1, WireEnd(None, 1.0))
+    assert [entry.number for entry in log.exchanges()] == [2, 3]
+
+
+def test_the_address_in_the_list_holds_no_password() -> None:
+    log = WireBox().log
+    log.on_wire("a", 1, WireRequest("POST", "http://me:hunter2secret@box/v1/responses", (), b"{}", 0.0))
+    assert "hunter2secret" not in log.exchanges()[0].url
+
+
+async def test_a_key_goes_to_no_other_server_when_a_request_is_sent_again() -> None:
+    async def config() -> ProviderConfig:
+        return ProviderConfig(base_url=f"{server.url}/v1", api_key="sk-of-the-new-server")
+
+    async with socket_server(Reply((b"{}",), headers=JSON_HEADERS)) as server:
+        port = server.url.rpartition(":")[2]
+        for before in (f"http://localhost:{port}/v1/responses", "http://127.0.0.1:9/v1/responses"):
+            with pytest.raises(ConfigurationError, match="another server"):
+                await repeat(RecordedRequest("POST", before, (), "{}"), None, config, demo=False)
+        assert not server.exchanges
+        same = RecordedRequest("POST", f"{server.url}/v1/responses", (), "{}")
+        assert (await repeat(same, None, config, demo=False)).status == 200
+        assert server.exchanges[0].headers["authorization"] == "Bearer sk-of-the-new-server"
 
 
 def test_no_secret_leaves_the_log() -> None:

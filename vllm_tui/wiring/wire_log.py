@@ -101,7 +101,8 @@ class WireLog:
             if entry is not None:
                 entry.events.append(record)
                 entry.size += len(record.data)
-                self._size += len(record.data)
+                if entry.number in self._wired:  # it may have had to go while it still came
+                    self._size += len(record.data)
             return
         match record:
             case WireRequest():
@@ -229,7 +230,8 @@ class WireLog:
         else:
             entry.events = [WireEvent("", chunk.data, begun + chunk.at) for chunk in take.chunks]
         entry.size = sum(len(event.data) for event in entry.events)
-        self._size += entry.size
+        if entry.number in self._wired:
+            self._size += entry.size
         error = _LEFT if take.ending == "cancelled" else take.error
         entry.end = WireEnd(error, begun + (take.ended_at or 0.0))
 
@@ -274,7 +276,7 @@ class WireLog:
             entry.about,
             entry.attempt,
             entry.request.method,
-            entry.request.url,
+            self._redactor().url(entry.request.url),
             entry.started_at,
             max(0.0, end - entry.request.time),
             None if entry.response is None else entry.response.status,

@@ -7,7 +7,9 @@ import platform
 from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.settings.options import BY_NAME, OPTIONS
 
 if TYPE_CHECKING:
@@ -60,9 +62,21 @@ async def repeat(
 
         return await Repeat(request, "EMPTY", Tape(), DemoTransport()).run()
     if settings is None:
-        key = (await config()).api_key
+        current = await config()
+        if _origin(current.base_url) != _origin(request.url):
+            raise ConfigurationError(
+                "Not sent: this request went to another server than the one that is set now, and its key is not known.",
+                hint="Choose its profile in the list instead.",
+            )
+        key = current.api_key
     else:
         mapping = await asyncio.to_thread(settings.provider_mapping)
         key = str(mapping["api_key"])
         request = changed(request, base_url=settings.text("base_url"), model=settings.text("default_model"))
     return await Repeat(request, key, Tape(secrets=[key])).run()
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Return what a key belongs to: the server of an address."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

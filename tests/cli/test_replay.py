@@ -13,6 +13,7 @@ from vllm_tui.cassette.cassette import Cassette, decode_cassette
 from vllm_tui.cassette.session import RecordedCall, RecordedSession
 from vllm_tui.cli.main import main
 from vllm_tui.domain.blocks import ToolResultBlock
+from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.settings.layers import load_settings
 from vllm_tui.ui.app import ChatApp
 from vllm_tui.wiring.replay import ReplayBackend, recorded_tools
@@ -66,6 +67,8 @@ async def test_the_session_happens_again_with_its_tools_and_nothing_is_saved(tmp
         assert turn.rounds[1].answer.text
         assert backend.wire is not None
         assert len(backend.wire.exchanges()) == 2
+        with pytest.raises(ConfigurationError, match="Nothing is sent during a replay"):
+            await backend.wire.send_again(1)
         await chat.send("and now?")
         await chat.until(lambda: "no further answer" in chat.rows)
     assert not list(tmp_path.glob("conversations*"))

@@ -157,6 +157,17 @@ async def test_a_key_goes_to_no_other_server_when_a_request_is_sent_again() -> N
         assert server.exchanges[0].headers["authorization"] == "Bearer sk-of-the-new-server"
 
 
+def test_a_flood_is_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_log, "MOST_EVENTS", 10)
+    box = WireBox()
+    box.stream(events=[("", b'{"type": "response.in_progress"}')] * 25)
+    entry = box.log.exchanges()[0]
+    assert (entry.events, entry.cut) == (10, 15)
+    monkeypatch.setattr(wire_log, "MOST_OF_ONE", 100)
+    box.stream(events=[("", b"x" * 60)] * 5)
+    assert (box.log.exchanges()[1].events, box.log.exchanges()[1].cut) == (2, 3)
+
+
 def test_no_secret_leaves_the_log() -> None:
     secret = "sk-verysecretkey-123456"
     box = WireBox([secret])

@@ -20,7 +20,8 @@ WireEnding = Literal["complete", "broken", "cancelled", "open"]
 class WireSummary:
     """One exchange in a list; `about` is the id of its turn, `attempt` counts the requests of one call from 1.
 
-    `started_at` is in seconds since 1970, `seconds` how long it took or takes, `size` in bytes of the answer.
+    `started_at` is in seconds since 1970, `seconds` how long it took or takes, `size` in bytes of the answer. `cut`
+    events came after what is kept of one answer.
     """
 
     number: int
@@ -36,6 +37,7 @@ class WireSummary:
     ending: WireEnding
     error: str | None = None
     note: str = ""
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)

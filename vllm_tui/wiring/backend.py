@@ -251,16 +251,18 @@ class LiveBackend:
             from vllm_tui.wiring import wire_parts
             from vllm_tui.wiring.wire_log import WireLog
 
-            async def repeat(request: RecordedRequest, profile: str | None) -> Take:
-                settings = None if profile is None else self.settings.with_profile(profile)
-                return await wire_parts.repeat(request, settings, self._provider.config, demo=self._demo)
-
             self.wire = WireLog(
                 lambda: wire_parts.secrets_of(self.settings, *self._keys),
                 lambda: wire_parts.describe(self.settings, "demo" if self._demo else self.settings.shown("base_url")),
-                repeat,
+                self._send_again,
             )
         return self.wire
+
+    async def _send_again(self, request: RecordedRequest, profile: str | None) -> Take:
+        from vllm_tui.wiring import wire_parts
+
+        settings = None if profile is None else self.settings.with_profile(profile)
+        return await wire_parts.repeat(request, settings, self._provider.config, demo=self._demo)
 
     def _encoder(self) -> Encoder | None:
         """Return the vocabulary once it is loaded; a file installed meanwhile is noticed."""

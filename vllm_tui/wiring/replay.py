@@ -9,14 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vllm_tui.domain.errors import ConfigurationError
 from vllm_tui.domain.hygiene import clean_line
 from vllm_tui.settings.layers import Settings
 from vllm_tui.wiring.backend import LiveBackend
 
 if TYPE_CHECKING:
     from vllm_tui.cassette.cassette import Cassette
+    from vllm_tui.cassette.exchange import RecordedRequest
     from vllm_tui.cassette.replay import ReplayTransport
     from vllm_tui.cassette.session import RecordedSession
+    from vllm_tui.cassette.tape import Take
     from vllm_tui.domain.values import JsonObject, JsonValue
     from vllm_tui.engine.conversation import Conversation
     from vllm_tui.provider.client import VLLMProvider
@@ -57,6 +60,9 @@ class ReplayBackend(LiveBackend):
 
     async def tidy(self) -> None:
         """Delete nothing."""
+
+    async def _send_again(self, request: RecordedRequest, profile: str | None) -> Take:
+        raise ConfigurationError("Nothing is sent during a replay.", hint="Start vllm-tui on a server for that.")
 
     def _build(self, settings: Settings) -> VLLMProvider:
         from vllm_tui.cassette.replay import BASE_URL

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 48 * 1024 * 1024
 MAX_EXCHANGES = 500
 """What is kept; the oldest exchanges are dropped beyond it."""
+MOST_OF_ONE, MOST_EVENTS = 16 * 1024 * 1024, 200_000
+"""Bytes and events that are kept of one answer; what a server sends beyond is counted only."""
 BUNDLE_BYTES = 1_000_000
 """How much traffic a report holds; it is shown before it is written, so it has to be readable."""
 _GAP_SECONDS, _GAP_TIMES = 0.25, 8.0
@@ -54,6 +56,7 @@ class Wired:
     events: list[WireEvent] = field(default_factory=list)
     end: WireEnd | None = None
     size: int = 0
+    cut: int = 0
     note: str = ""
     reader: TimelineReader = field(default_factory=TimelineReader)
     rows: list[WireEventRow] = field(default_factory=list)
@@ -98,7 +101,9 @@ class WireLog:
         """Take one record of one attempt."""
         if isinstance(record, WireEvent):
             entry = self._open.get(request_id)
-            if entry is not None:
+            if entry is not None and (entry.size > MOST_OF_ONE or len(entry.events) >= MOST_EVENTS):
+                entry.cut += 1
+            elif entry is not None:
                 entry.events.append(record)
                 entry.size += len(record.data)
                 if entry.number in self._wired:  # it may have had to go while it still came
@@ -285,6 +290,7 @@ class WireLog:
             self._ending(entry),
             error,
             entry.note,
+            entry.cut,
         )
 
     def _ending(self, entry: Wired) -> WireEnding:

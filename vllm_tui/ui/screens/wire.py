@@ -34,7 +34,7 @@ class WireScreen(WireView):
         Binding("left_square_bracket", "next_side(-1)", show=False),
         Binding("tab", "switch", show=False, priority=True),
         Binding("x", "form", show=False),
-        Binding("f", "filter", show=False),
+        Binding("f,slash", "filter", show=False),
         Binding("t", "take", show=False),
         Binding("r", "again", show=False),
         Binding("b", "bundle", show=False),
@@ -173,7 +173,7 @@ class WireScreen(WireView):
 
     def _begin_again(self, number: int, value: str) -> None:
         kind, _, name = value.partition(":")
-        self.run_worker(
+        self.app.run_worker(  # of the app, so that it goes on when this screen is left
             self._send(number, name if kind == "effort" else None, name if kind == "profile" else None),
             name="again",
             group="again",
@@ -186,7 +186,8 @@ class WireScreen(WireView):
         try:
             await self._wire.send_again(number, effort, profile)
         except VLLMError as error:
-            self.say(str(error), "$error")
+            if self.is_current:
+                self.say(str(error), "$error")
         self.show()
 
     def action_copy_body(self) -> None:

@@ -125,7 +125,7 @@ class WireView(Screen[None]):
 
     def show(self) -> None:
         """Bring the list and the exchange up to date; the mark stays on its exchange."""
-        if not self.query("#keys"):
+        if not self.is_attached or not self.query("#keys"):
             return
         current = self.current
         self._entries = tuple(self._wire.exchanges())

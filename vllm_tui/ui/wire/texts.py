@@ -54,6 +54,8 @@ def about_line(entry: WireSummary, question: str, width: int) -> Content:
     facts = [when, f"{entry.seconds:.2f} s", size_words(entry.size)]
     if entry.events:
         facts.append(f"{entry.events:,} events")
+    if entry.cut:
+        facts.append(f"{entry.cut:,} later ones not kept")
     facts.append({"open": "still coming"}.get(entry.ending, entry.ending))
     about = f"  “{shown_line(question)}”" if question else ""
     return Content.assemble(" · ".join(facts), (about, "$quiet")).truncate(width, ellipsis=True)

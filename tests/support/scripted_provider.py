@@ -215,10 +215,14 @@ class ScriptedBackend:
     viewed: list[int] = field(default_factory=list)
     stand: VocabularyStand = field(default_factory=VocabularyStand)
     wire: WireCatalog | None = None
+    connected: list[str] = field(default_factory=list)
 
     def use_approver(self, approver: Approver, on_call: Callable[[CallRecord], None]) -> None:
         if isinstance(self.tools, CheckedToolbox):
             self.tools.approver, self.tools._on_change = approver, on_call
+
+    async def connect_again(self, name: str) -> None:
+        self.connected.append(name)
 
     async def open_tools(self) -> Sequence[str]:
         return ()

@@ -162,6 +162,10 @@ class Backend(Protocol):
         """Load the configured tools; return what went wrong since it was asked last."""
         ...
 
+    async def connect_again(self, name: str) -> None:
+        """Open an MCP server anew. Raises ConfigurationError for an unknown name; what fails is a note."""
+        ...
+
     def preload(self) -> None:
         """Import and build everything that is heavy; runs once, before the rest."""
         ...

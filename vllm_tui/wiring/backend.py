@@ -3,63 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vllm_tui.domain.errors import ConfigurationError, StorageError
 from vllm_tui.settings.layers import Settings
 from vllm_tui.wiring import parts
-from vllm_tui.wiring.current import CurrentProvider
 from vllm_tui.wiring.logs import keep_logs
+from vllm_tui.wiring.tools_and_wire import ToolsAndWire
 
 if TYPE_CHECKING:
     from vllm_tui.accounting.encoder import Encoder
     from vllm_tui.accounting.source import EncoderSource
     from vllm_tui.accounting.token_view import TokenView
-    from vllm_tui.cassette.exchange import RecordedRequest
-    from vllm_tui.cassette.tape import Take
     from vllm_tui.domain.checks import Check, LocalServer, Probe
     from vllm_tui.domain.response import ModelInfo
-    from vllm_tui.domain.tool_bench import BenchPlan, BenchRun
-    from vllm_tui.domain.tool_runs import Approver, CallRecord
     from vllm_tui.domain.turns import Turn
     from vllm_tui.engine.conversation import Conversation
     from vllm_tui.engine.ports import Transcript
     from vllm_tui.provider.client import VLLMProvider
     from vllm_tui.store.conversations import ConversationStore
-    from vllm_tui.tools.policy import Policy
-    from vllm_tui.tools.sources import ToolSources
-    from vllm_tui.tools.toolbox import CheckedToolbox
     from vllm_tui.ui.launch import Encode, VocabularyStand
-    from vllm_tui.wiring.wire_log import WireLog
 
 DAY_SECONDS = 86_400
-HAND_TOOL = "stub"
-"""The built-in tool that a person answers; it is for trying things out, so it is off at first."""
 
 
-class LiveBackend:
+class LiveBackend(ToolsAndWire):
     """Server, tools, settings and the conversations on disk, as the chat screen needs them.
 
     `settings` are those of the moment; `use_settings` changes them.
     """
 
     def __init__(self, settings: Settings, data_folder: Path, *, demo: bool) -> None:
-        self.settings = settings
-        self._data_folder = data_folder
-        self._demo = demo
+        super().__init__(settings, data_folder, self._build, demo=demo)
         self.notices: list[str] = []
-        self._provider = CurrentProvider(settings, self._build)
         self._store: ConversationStore
-        self._tools: ToolSources
-        self._policy: Policy | None = None
-        self._approver: Approver = parts.NobodyAsks()
-        self._on_call: Callable[[CallRecord], None] | None = None
-        self._told_notes = 0
-        self.tools: CheckedToolbox | None = None
-        self.wire: WireLog | None = None
-        self._keys: set[str] = set()
         self._vocabulary: EncoderSource | None = None
         self._saved: list[Conversation] = []
 
@@ -71,14 +50,11 @@ class LiveBackend:
         from vllm_tui.store.conversations import ConversationStore
         from vllm_tui.tools import toolbox  # noqa: F401
         from vllm_tui.ui.transcript.render import warm
-        from vllm_tui.wiring.tools import build_policy, build_sources
 
         keep_logs(self.settings)
         self._store = ConversationStore(self._data_folder)
         self._provider.build()
-        self._tools = build_sources(self.settings, self._data_folder, demo=self._demo)
-        self._tools.registry.switch(HAND_TOOL, is_enabled=False)
-        self._policy = build_policy(self.settings)
+        self._build_tools()
         if not self._demo:
             self._vocabulary = parts.build_vocabulary(self.settings)
             self._vocabulary.start()
@@ -116,26 +92,6 @@ class LiveBackend:
         from vllm_tui.settings.saving import save_session
 
         return save_session(settings, new_profile=new_profile)
-
-    def use_approver(self, approver: Approver, on_call: Callable[[CallRecord], None]) -> None:
-        """Ask `approver` before a tool runs, tell `on_call` of every change; for conversations opened later."""
-        self._approver, self._on_call = approver, on_call
-
-    async def open_tools(self) -> Sequence[str]:
-        """Load the tools of the configuration and connect to its servers; return what went wrong, once each."""
-        if not self._tools.is_open:
-            await self._tools.open()
-        notes = self._tools.registry.notes
-        fresh, self._told_notes = notes[self._told_notes :], len(notes)
-        return fresh
-
-    def _limit_tools(self, settings: Settings) -> None:
-        from vllm_tui.wiring.tools import limits_of
-
-        if self._policy is not None:
-            self._policy.runs_pure = settings.text("tool_approval") == "machine"
-        if self.tools is not None:
-            self.tools.limits = limits_of(settings)
 
     def use_demo(self) -> None:
         """Talk to the built-in demo server from the next request on."""
@@ -207,12 +163,6 @@ class LiveBackend:
         system = self.settings.text_or_none("instructions")
         return await reader.view(turns, number, system, self._tools.registry.specs)
 
-    def bench_tools(self, plan: BenchPlan) -> AsyncGenerator[BenchRun, None]:
-        """Ask as `plan` says, beside the conversation and without running any tool; yield each run as it ends."""
-        from vllm_tui.tools.bench import run_plan
-
-        return run_plan(self._provider, plan)
-
     async def tidy(self) -> None:
         """Delete the conversations past `retention_days`, never the one that is open; raises StorageError."""
         days = self.settings.integer_or_none("retention_days")
@@ -245,25 +195,6 @@ class LiveBackend:
         self._keys.add(provider.config.api_key)
         return provider
 
-    def _wire_log(self) -> WireLog:
-        """Return the log of the traffic, made before the first provider."""
-        if self.wire is None:
-            from vllm_tui.wiring import wire_parts
-            from vllm_tui.wiring.wire_log import WireLog
-
-            self.wire = WireLog(
-                lambda: wire_parts.secrets_of(self.settings, *self._keys),
-                lambda: wire_parts.describe(self.settings, "demo" if self._demo else self.settings.shown("base_url")),
-                self._send_again,
-            )
-        return self.wire
-
-    async def _send_again(self, request: RecordedRequest, profile: str | None) -> Take:
-        from vllm_tui.wiring import wire_parts
-
-        settings = None if profile is None else self.settings.with_profile(profile)
-        return await wire_parts.repeat(request, settings, self._provider.config, demo=self._demo)
-
     def _encoder(self) -> Encoder | None:
         """Return the vocabulary once it is loaded; a file installed meanwhile is noticed."""
         if self._vocabulary is None or self._demo:
@@ -276,22 +207,12 @@ class LiveBackend:
     ) -> Conversation:
         from vllm_tui.engine.conversation import Conversation
         from vllm_tui.tools.advice import ToolAdviser
-        from vllm_tui.tools.toolbox import CheckedToolbox
-        from vllm_tui.wiring.tools import limits_of
 
-        toolbox = CheckedToolbox(
-            self._tools.registry,
-            self._policy,
-            self._approver,
-            limits=limits_of(self.settings),
-            on_change=self._on_call,
-        )
-        self.tools = toolbox
         return Conversation(
             self._provider,
             transcript,
             parts.SystemClock(),
-            toolbox=toolbox,
+            toolbox=self._new_toolbox(),
             adviser=ToolAdviser(),
             conversation_id=conversation_id,
             turns=turns,

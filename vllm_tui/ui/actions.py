@@ -44,6 +44,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("go_on", "Continue an answer that was cut", slash="continue"),
     Action("copy_answer", "Copy the last answer", slash="copy"),
     Action("tokens", "Tokens of the last prompt and answer", "ctrl+l", "^L", "tokens"),
+    Action("tools", "Tools: what is offered, tried, accepted", "f6", "F6", "tools"),
+    Action("tool_choice", "Whether the model has to call a tool", slash="tool-choice", argument="[name]"),
     Action("calls", "Tool calls: arguments, checks, results", slash="calls"),
     Action("toolbench", "Tool bench: how well this model calls tools", slash="toolbench"),
     Action("wire", "Wire: requests and events as they crossed", "f7", "F7", "wire"),

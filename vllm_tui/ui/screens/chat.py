@@ -167,6 +167,8 @@ class ChatScreen(ChatCalls):
                 self.show_settings(argument)
             case "profile":
                 self._use_profile(argument)
+            case "tool_choice":
+                self.use_tool_choice(None if argument == "default" else argument)
             case _:
                 self.dialogue.choose_model(argument)
                 self.say(f"model {argument}")

@@ -76,6 +76,34 @@ class ChatCalls(ChatViews):
     def _forget_calls(self) -> None:
         self._calls = None
 
+    def action_tools(self) -> None:
+        """Show the tools of the conversation."""
+        from vllm_tui.ui.screens.tools import ToolsScreen
+
+        if not isinstance(self.app.screen, ToolsScreen):
+            screen = ToolsScreen(self._backend, self._host.send_copy, self.use_tool_choice)
+            self.app.push_screen(screen, lambda wish: self.open_calls() if wish == "calls" else None)
+
+    def action_tool_choice(self) -> None:
+        """Offer whether the model has to call a tool."""
+        from vllm_tui.ui.screens.tools import tool_choice_picker
+
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                self.use_tool_choice(None if value == "default" else value)
+
+        self.app.push_screen(tool_choice_picker(self._backend), chosen)
+
+    def use_tool_choice(self, choice: str | None) -> None:
+        """Ask with this tool choice from the next question on, as a setting of this session."""
+        tools = self._backend.tools
+        names = {entry.name for entry in tools.listings} if tools is not None else set()
+        if choice is not None and choice not in {"auto", "none", "required", *names}:
+            self.say(f"{choice} is none of default, auto, none, required and the tools: {', '.join(names)}", "warning")
+            return
+        self._backend.use_settings(self._backend.settings.chosen("tool_choice", choice))
+        self.say(f"tool choice {choice or 'default'}, for the first request of every turn")
+
     def action_wire(self) -> None:
         """Show what crossed the wire."""
         from vllm_tui.ui.screens.wire import WireScreen

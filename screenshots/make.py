@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textual.pilot import Pilot
+from vllm_tui.domain.tool_runs import RunOnce
 from vllm_tui.settings.layers import load_settings
 from vllm_tui.ui.app import ChatApp
 from vllm_tui.ui.screens.chat import ChatScreen
@@ -39,11 +40,20 @@ class Stage:
             while not condition():
                 await self.pilot.pause(0.05)
 
-    async def ask(self, text: str) -> None:
-        """Ask and wait for the end of the answer."""
+    async def begin(self, text: str) -> None:
+        """Ask and wait until a tool call waits, or the answer is there."""
         self.chat.query_one(Prompt).insert_typed(text)
         await self.pilot.press("enter")
-        await self.until(lambda: not self.chat.show.is_running)
+        await self.until(lambda: self.chat.approvals.waiting or not self.chat.show.is_running)
+        await self.pilot.pause(0.5)
+
+    async def ask(self, text: str) -> None:
+        """Ask, let every call run, and wait for the end of the answer."""
+        await self.begin(text)
+        while self.chat.show.is_running:
+            for entry in self.chat.approvals.waiting:
+                entry.settle(RunOnce(entry.request.fingerprint))
+            await self.pilot.pause(0.1)
         await self.pilot.pause(0.5)
 
 
@@ -90,6 +100,38 @@ async def tokens(stage: Stage) -> None:
     await stage.pilot.pause(0.5)
 
 
+async def call(stage: Stage) -> None:
+    """Show a tool call that waits for the person."""
+    await stage.begin("What is the weather in Paris?")
+    await stage.pilot.press("tab")
+    await stage.pilot.pause(0.5)
+
+
+async def calls(stage: Stage) -> None:
+    """Show the inspector of tool calls."""
+    await stage.ask("What is the weather in Paris and in London?")
+    await stage.chat.run_action("calls")
+    await stage.pilot.pause(0.8)
+
+
+async def wire(stage: Stage) -> None:
+    """Show the events of an answer."""
+    await stage.ask("How does paged attention work?")
+    await stage.pilot.press("f7")
+    await stage.pilot.pause(0.8)
+    await stage.pilot.press("tab", *["down"] * 6)
+    await stage.pilot.pause(0.5)
+
+
+async def tools(stage: Stage) -> None:
+    """Show the tools."""
+    await stage.until(lambda: stage.chat.dialogue.models)
+    await stage.pilot.press("f6")
+    await stage.pilot.pause(0.8)
+    await stage.pilot.press("down", "down", "down")
+    await stage.pilot.pause(0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A picture: its file name, what is done first, the size in cells and the theme."""
@@ -109,6 +151,10 @@ PICTURES = (
     Picture("settings", settings),
     Picture("figures", figures),
     Picture("tokens", tokens),
+    Picture("call", call),
+    Picture("calls", calls),
+    Picture("wire", wire),
+    Picture("tools", tools),
 )
 
 

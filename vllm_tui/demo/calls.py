@@ -101,8 +101,9 @@ def _call(tool: JsonObject, hints: dict[str, str]) -> Call:
 
 
 def broken_call(ask: Ask) -> Call:
-    """Return a call whose arguments are no JSON, of the first tool on offer or of one nobody offered."""
-    name = str(ask.tools[0].get("name")) if ask.tools else "get_weather"
+    """Return a call whose arguments are no JSON: of a tool for the weather, else the first one, else none offered."""
+    tool = _tool(ask, _WEATHER_TOOL) or (ask.tools[0] if ask.tools else {"name": "get_weather"})
+    name = str(tool.get("name"))
     return Call(name, '{"city": "Paris", "unit": celsius, "days": [1, 2')
 
 
